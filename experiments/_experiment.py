@@ -1,0 +1,56 @@
+"""What an experiment is: a frozen `Config` and a pure `run(config) -> Outcome`.
+
+An `Outcome` holds numbers and the recipes for its figures, so that running an
+experiment touches neither the disk nor the terminal; `_report` does that.
+"""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from matplotlib.figure import Figure
+
+__all__ = ["Outcome", "Plot", "Table"]
+
+
+class Table(NamedTuple):
+    """Rows to print under a title, with one name a column.
+
+    Numbers stay numbers here: the report formats them.
+    """
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Any, ...], ...]
+
+
+class Plot(NamedTuple):
+    """A figure to be drawn, and the sentence that says what to see in it.
+
+    `draw()` returns a new matplotlib figure; the report chooses colours and format.
+    """
+
+    caption: str
+    draw: Callable[[], Figure]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """Everything that one run of an experiment found.
+
+    Attributes:
+        computed: identifier of a published figure -> the value computed here, of
+            the same structure as the published value.
+        tables: what to print, in order.
+        plots: file stem -> plot.
+        history: column name -> one value an epoch (all of one length); empty where
+            there is no training run.
+        findings: sentences about this run, with its own numbers in them.
+    """
+
+    computed: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    tables: tuple[Table, ...] = ()
+    plots: Mapping[str, Plot] = dataclasses.field(default_factory=dict)
+    history: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
+    findings: tuple[str, ...] = ()

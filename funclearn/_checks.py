@@ -1,0 +1,140 @@
+"""Refusals of bad arguments: each names the argument, what it got and what it needs.
+
+They look at static facts only (types, shapes, dtypes), so under `jax.jit` they run
+while tracing and cost nothing afterwards.
+"""
+
+import operator
+from numbers import Real
+from typing import Any, TypeGuard
+
+import jax
+import jax.numpy as jnp
+
+__all__ = [
+    "check_floating",
+    "check_key",
+    "check_same_structure",
+    "integer_at_least",
+    "is_static_number",
+    "leading_length",
+    "path_name",
+]
+
+
+def path_name(name: str, path: tuple[Any, ...]) -> str:
+    """Writes the leaf at `path` of the argument `name` as Python would reach it."""
+    return name + jax.tree_util.keystr(path)
+
+
+def is_static_number(value: Any) -> TypeGuard[float]:
+    """Whether `value` is a real number that is known while tracing."""
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
+def integer_at_least(name: str, value: Any, minimum: int) -> int:
+    """Returns `value` as a Python integer.
+
+    Raises:
+        TypeError: if `value` is no integer that is known while tracing.
+        ValueError: if it is less than `minimum`.
+    """
+    try:
+        if isinstance(value, bool):
+            raise TypeError
+        number = operator.index(value)
+    except Exception:  # a tracer raises a JAX error of its own here
+        raise TypeError(
+            f"{name} must be an integer known at trace time; got {value!r} of type "
+            f"{type(value).__name__}."
+        ) from None
+    if number < minimum:
+        raise ValueError(f"{name} must be at least {minimum}; got {number}.")
+    return number
+
+
+def check_key(name: str, key: Any) -> None:
+    """Refuses everything but one typed PRNG key.
+
+    Raises:
+        TypeError: if `key` is no typed key.
+        ValueError: if it is an array of keys.
+    """
+    if not (
+        isinstance(key, jax.Array) and jnp.issubdtype(key.dtype, jax.dtypes.prng_key)
+    ):
+        got = f"{key.dtype}{key.shape}" if isinstance(key, jax.Array) else repr(key)
+        raise TypeError(f"{name} must be a typed key, as jax.random.key(0); got {got}.")
+    if key.shape:
+        raise ValueError(f"{name} must be a single key; got keys of shape {key.shape}.")
+
+
+def check_floating(name: str, tree: Any) -> None:
+    """Refuses pytrees that cannot be differentiated.
+
+    Raises:
+        TypeError: if a leaf is not a real floating-point array or number.
+        ValueError: if there is no leaf at all.
+    """
+    leaves = jax.tree_util.tree_leaves_with_path(tree)
+    if not leaves:
+        raise ValueError(f"{name} must have at least one leaf; got {tree!r}.")
+    for path, leaf in leaves:
+        dtype = getattr(leaf, "dtype", None) or jnp.result_type(type(leaf))
+        if not jnp.issubdtype(dtype, jnp.floating):
+            raise TypeError(
+                f"{path_name(name, path)} must be floating-point, since gradients "
+                f"exist for floating-point values only; got {dtype}."
+            )
+
+
+def leading_length(name: str, tree: Any) -> int:
+    """The number of rows that every leaf of a batch shares.
+
+    Raises:
+        ValueError: if there are no leaves, no rows, or leaves of unequal length.
+    """
+    shapes = {
+        path_name(name, path): jnp.shape(leaf)
+        for path, leaf in jax.tree_util.tree_leaves_with_path(tree)
+    }
+    lengths = {shape[:1] for shape in shapes.values()}
+    if len(lengths) != 1 or lengths == {()}:
+        got = ", ".join(f"{leaf} {shape}" for leaf, shape in shapes.items()) or "none"
+        raise ValueError(
+            f"{name} must hold arrays with one leading length in common; got {got}."
+        )
+    ((length,),) = lengths
+    if length == 0:
+        raise ValueError(f"{name} must have at least one row; got none.")
+    return length
+
+
+def check_same_structure(
+    name: str, got: Any, needed: Any, meaning: str, *, dtypes: bool = True
+) -> None:
+    """Refuses a pytree whose structure, shapes or dtypes differ from those needed.
+
+    Args:
+        name: the argument to name in the message.
+        got: the pytree under test.
+        needed: the pytree, or its `jax.eval_shape`, to agree with.
+        meaning: what `needed` is, for the message.
+        dtypes: whether the dtypes must agree as well.
+
+    Raises:
+        ValueError: at the first difference.
+    """
+    structure, expected = jax.tree.structure(got), jax.tree.structure(needed)
+    if structure != expected:
+        raise ValueError(
+            f"{name} must have the structure of {meaning}, {expected}; got {structure}."
+        )
+    leaves = jax.tree_util.tree_leaves_with_path(got)
+    for (path, leaf), wanted in zip(leaves, jax.tree.leaves(needed), strict=True):
+        shape, dtype = jnp.shape(wanted), jnp.result_type(wanted)
+        if jnp.shape(leaf) != shape or (dtypes and jnp.result_type(leaf) != dtype):
+            raise ValueError(
+                f"{path_name(name, path)} must be {dtype}{shape} as in {meaning}; got "
+                f"{jnp.result_type(leaf)}{jnp.shape(leaf)}."
+            )

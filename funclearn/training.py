@@ -1,0 +1,329 @@
+"""A training run as a pure function.
+
+    train_step : (state, batch)       -> (state, info)
+    fit        : (step, state, data)  -> run, with its final state and its history
+
+The state holds everything that the next step depends on, so a run can be cut after
+any epoch and continued; nothing is hidden, so it can be compiled whole, mapped and
+differentiated like any other function.
+
+Randomness derives from the state's key, which never changes: a step draws from
+`fold_in(fold_in(key, 0), step)`, and the order of an epoch's minibatches from
+`fold_in(fold_in(key, 1), epoch)`.
+"""
+
+import functools
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Float, Int, PRNGKeyArray
+
+from funclearn import gradients
+from funclearn._checks import (
+    check_floating,
+    check_key,
+    check_same_structure,
+    integer_at_least,
+    leading_length,
+)
+from funclearn._loops import repeat
+from funclearn._types import Batch, GradientMethod, Objective, Params, Scalar
+from funclearn.data import check_batch_size, take
+
+__all__ = [
+    "History",
+    "Run",
+    "StepInfo",
+    "TrainState",
+    "fit",
+    "init_state",
+    "make_train_step",
+]
+
+_NOISE_STREAM, _ORDER_STREAM = 0, 1
+
+
+class TrainState(NamedTuple):
+    """Everything that the rest of a run depends on.
+
+    Attributes:
+        params: the model's parameters.
+        opt_state: the optimizer's state.
+        key: constant through the run; every step derives its own from it.
+        step: number of updates made.
+    """
+
+    params: Params
+    opt_state: optax.OptState
+    key: PRNGKeyArray
+    step: Int[Array, ""]
+
+
+class StepInfo(NamedTuple):
+    """What one step saw, at the parameters before its update."""
+
+    loss: Scalar
+    grads: Params
+
+
+class History(NamedTuple):
+    """One row an epoch, taken at the parameters before the epoch's first update.
+
+    Attributes:
+        loss: `(epochs,)`, the training objective; with minibatches the mean of the
+            batches' losses, each before its own update, weighted by their sizes.
+        evaluation: what `evaluate` returned, stacked; None without validation.
+    """
+
+    loss: Float[Array, " epochs"]
+    evaluation: Any
+
+
+class Run(NamedTuple):
+    """The result of `fit`.
+
+    Attributes:
+        state: the state after the last epoch.
+        history: a `History`, or what `record` returned, stacked along axis 0.
+        epochs: number of epochs that ran, the valid rows of the history.
+    """
+
+    state: TrainState
+    history: Any
+    epochs: Int[Array, ""]
+
+
+TrainStep = Callable[[TrainState, Batch], tuple[TrainState, StepInfo]]
+
+
+def init_state(
+    key: PRNGKeyArray, params: Params, optimizer: optax.GradientTransformation
+) -> TrainState:
+    """The state before the first step.
+
+    Args:
+        key: the run's own key, for noise and the order of minibatches.
+        params: the initial parameters, a pytree of floating-point arrays.
+        optimizer: the optimizer that the train step will use.
+
+    Raises:
+        TypeError: if `key` is not a typed key or a parameter is not floating-point.
+        ValueError: if there are no parameters.
+    """
+    check_key("key", key)
+    check_floating("params", params)
+    # Python floats would be weakly typed, and the next state would not be.
+    params = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.result_type(leaf)), params)
+    return TrainState(params, optimizer.init(params), key, jnp.zeros((), jnp.int32))
+
+
+def make_train_step(
+    objective: Objective,
+    optimizer: optax.GradientTransformation,
+    *,
+    gradient: GradientMethod = gradients.autodiff,
+) -> TrainStep:
+    """Joins an objective, an optimizer and a way to the gradient to one update.
+
+    The optimizer is given the loss, the gradient and the objective at the step's own
+    batch as `value`, `grad` and `value_fn`, so optimizers with a line search go
+    through the same step. Parameters are frozen by optax's masks.
+
+    Args:
+        objective: `(params, batch, key) -> scalar`.
+        optimizer: any optax gradient transformation.
+        gradient: `funclearn.gradients.autodiff`, `finite_difference()` or
+            `given(closed_form)`.
+
+    Returns:
+        `train_step(state, batch) -> (state, StepInfo(loss, grads))`, pure. It raises
+        ValueError while tracing if `state` was made for another optimizer.
+    """
+    value_and_grad = gradient(objective)
+    update = optax.with_extra_args_support(optimizer).update
+
+    def train_step(state: TrainState, batch: Batch) -> tuple[TrainState, StepInfo]:
+        check_floating("state.params", state.params)
+        check_same_structure(
+            "state.opt_state",
+            state.opt_state,
+            jax.eval_shape(optimizer.init, state.params),
+            "the state of the optimizer that this train step was made with",
+        )
+        key = jax.random.fold_in(
+            jax.random.fold_in(state.key, _NOISE_STREAM), state.step
+        )
+        loss, grads = value_and_grad(state.params, batch, key)
+        updates, opt_state = update(
+            grads,
+            state.opt_state,
+            state.params,
+            value=loss,
+            grad=grads,
+            value_fn=lambda params: objective(params, batch, key),
+        )
+        params = optax.apply_updates(state.params, updates)
+        if _has_line_search(opt_state):
+            params = _forward_mode_only(params)
+        return (
+            TrainState(params, opt_state, state.key, state.step + 1),
+            StepInfo(loss, grads),
+        )
+
+    return train_step
+
+
+def fit(
+    train_step: TrainStep,
+    state: TrainState,
+    train: Batch,
+    validation: Batch | None = None,
+    *,
+    epochs: int,
+    batch_size: int | None = None,
+    evaluate: Callable[[Params, Batch], Any] | None = None,
+    record: Callable[[TrainState, StepInfo, Any], Any] | None = None,
+) -> Run:
+    """Trains for a number of epochs, in one compiled loop.
+
+    It is a pure function and compiles itself, once for every step, number of epochs
+    and shape of the data; under another `jax.jit`, `jax.vmap`, `jax.jvp` or
+    `jax.grad` it becomes part of that. n epochs and n more from the state that they
+    end with give the bits of 2n epochs.
+
+    Args:
+        train_step: `(state, batch) -> (state, info)`, from `make_train_step` or a
+            function of your own that keeps the fields of `TrainState`.
+        state: where to start; `init_state` makes one.
+        train: a pytree of arrays with one leading length, usually a `Dataset`.
+        validation: another such pytree, seen by `evaluate` alone.
+        epochs: how many times to go through the training data.
+        batch_size: rows a step. None takes all rows in every step; otherwise every
+            epoch draws a new order, and its last batch holds what is left.
+        evaluate: `(params, validation) -> anything`, taken before every epoch, never
+            differentiated to train; `make_evaluation` makes one.
+        record: `(state, info, evaluation) -> row`, called once an epoch with the state
+            after it, the info of its last step and the evaluation before it. The rows
+            are stacked to the run's history. None keeps loss and evaluation.
+
+    Returns:
+        The final state, the history, and the number of epochs.
+
+    Raises:
+        TypeError: if `epochs` or `batch_size` is not an integer known at trace time,
+            or a parameter is not floating-point.
+        ValueError: if `epochs` is negative, `batch_size` is less than 1 or more than
+            there are rows, a data set has leaves of unequal length or no rows, or one
+            of `validation` and `evaluate` is given without the other.
+    """
+    epochs = integer_at_least("epochs", epochs, 0)
+    if batch_size is not None:
+        batch_size = integer_at_least("batch_size", batch_size, 1)
+    return _fit(
+        train_step,
+        state,
+        train,
+        validation,
+        epochs=epochs,
+        batch_size=batch_size,
+        evaluate=evaluate,
+        record=record,
+    )
+
+
+@functools.partial(
+    jax.jit,
+    static_argnames=("train_step", "epochs", "batch_size", "evaluate", "record"),
+)
+def _fit(
+    train_step, state, train, validation, *, epochs, batch_size, evaluate, record
+) -> Run:
+    leading_length("train", train)
+    if (validation is None) != (evaluate is None):
+        missing = "evaluate" if evaluate is None else "validation"
+        raise ValueError(f"{missing} must be given too; got validation or evaluate.")
+    if validation is not None:
+        leading_length("validation", validation)
+    run_epoch = _make_epoch(train_step, train, batch_size)
+
+    def epoch(state: TrainState) -> tuple[TrainState, Any]:
+        evaluation = None if evaluate is None else evaluate(state.params, validation)
+        state, info, loss = run_epoch(state)
+        if record is None:
+            return state, History(loss, evaluation)
+        return state, record(state, info, evaluation)
+
+    state, history = repeat(epoch, state, epochs)
+    return Run(state, history, jnp.asarray(epochs, jnp.int32))
+
+
+def _make_epoch(
+    train_step: TrainStep, train: Batch, batch_size: int | None
+) -> Callable[[TrainState], tuple[TrainState, StepInfo, Scalar]]:
+    """Makes `state -> (state, last info, mean loss)`, one pass over the data."""
+    if batch_size is None:
+
+        def full_batch(state: TrainState) -> tuple[TrainState, StepInfo, Scalar]:
+            state, info = train_step(state, train)
+            return state, info, info.loss
+
+        return full_batch
+
+    n_rows = leading_length("train", train)
+    batch_size = check_batch_size(batch_size, n_rows)
+    n_full, n_left = divmod(n_rows, batch_size)
+    n_steps = n_full + bool(n_left)
+
+    def minibatches(state: TrainState) -> tuple[TrainState, StepInfo, Scalar]:
+        key = jax.random.fold_in(state.key, _ORDER_STREAM)
+        order = jax.random.permutation(
+            jax.random.fold_in(key, state.step // n_steps), n_rows
+        )
+
+        def step(carry: tuple[TrainState, Any], rows: Array) -> tuple[Any, Scalar]:
+            state, info = train_step(carry[0], take(train, rows))
+            return (state, info), info.loss
+
+        full, left = order[: n_full * batch_size], order[n_full * batch_size :]
+        info = jax.tree.map(
+            lambda leaf: jnp.zeros(leaf.shape, leaf.dtype),
+            jax.eval_shape(train_step, state, take(train, full[:batch_size]))[1],
+        )
+        (state, info), losses = jax.lax.scan(
+            step, (state, info), full.reshape(n_full, batch_size)
+        )
+        total = batch_size * jnp.sum(losses)
+        if n_left:
+            (state, info), loss = step((state, info), left)
+            total += n_left * loss
+        return state, info, total / n_rows
+
+    return minibatches
+
+
+def _has_line_search(opt_state: Any) -> bool:
+    kinds = (optax.ScaleByBacktrackingLinesearchState, optax.ScaleByZoomLinesearchState)
+    nodes = jax.tree.leaves(opt_state, is_leaf=lambda node: isinstance(node, kinds))
+    return any(isinstance(node, kinds) for node in nodes)
+
+
+@jax.custom_jvp
+def _forward_mode_only(params: Params) -> Params:
+    return params
+
+
+@_forward_mode_only.defjvp
+def _forward_mode_only_jvp(primals: Any, tangents: Any) -> tuple[Any, Any]:
+    def refuse(_, cotangent: Any) -> Any:
+        raise ValueError(
+            "optimizer has a line search, a loop of unknown length, which reverse-mode "
+            "differentiation (jax.grad) of a run cannot cross; use forward mode "
+            "(jax.jvp, jax.jacfwd), or an optimizer without a line search."
+        )
+
+    (params,), (tangent,) = primals, tangents
+    identity = jax.custom_derivatives.linear_call
+    return params, identity(lambda _, tangent: tangent, refuse, (), tangent)

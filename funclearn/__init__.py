@@ -8,6 +8,7 @@ from funclearn import gradients as gradients
 from funclearn import losses as losses
 from funclearn import models as models
 from funclearn import objectives as objectives
+from funclearn import stopping as stopping
 from funclearn import training as training
 from funclearn.data import Dataset as Dataset
 from funclearn.models import Model as Model

@@ -1,59 +1,139 @@
-"""The loop over epochs, whose bits do not depend on where a run is cut.
+"""The loop over epochs, whose bits do not depend on where or why a run is cut.
 
-XLA unrolls a loop of a single trip and fuses its body otherwise, which moves the last
-bits: epoch by epoch would not equal all at once. A loop whose number of trips it cannot
-see stays a loop, but has no reverse mode. So a single trip is such a loop when it is
-evaluated, and a scan when it is differentiated.
+There are two kinds of loop. A scan has a reverse mode, but always makes all its trips,
+and XLA unrolls one of a single trip and fuses its body otherwise, which moves the last
+bits. A while loop stops as soon as nothing is left to do, and stays a loop, but has no
+reverse mode. So a run that may stop early, or that has a single epoch, is a while loop
+when it is evaluated and a scan when it is differentiated.
+
+Under `jax.vmap` a while loop with a condition of its own in every lane would copy the
+whole history at every trip to hold back the lanes that are done. Here the loop goes on
+while any lane does, and lanes that are done keep their state, which is small.
 """
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Bool
 
 __all__ = ["repeat"]
 
 Body = Callable[[Any], tuple[Any, Any]]
 
 
-def repeat(body: Body, state: Any, length: int) -> tuple[Any, Any]:
+def repeat(
+    body: Body,
+    state: Any,
+    length: int,
+    running: Callable[[Any], Bool[Array, ""]] | None = None,
+) -> tuple[Any, Any]:
     """Applies `body(state) -> (state, row)` over and over and stacks the rows.
 
+    Args:
+        body: one trip.
+        state: where to start.
+        length: the largest number of trips.
+        running: `running(state)` tells whether to make another trip; None always does.
+
     Returns:
-        The last state, and the rows along a new axis 0 of the given length.
+        The last state, and the rows along a new axis 0 of the given length; rows of
+        trips that were not made are NaN in floating leaves and zero in others.
     """
-    if length == 1:
-        return _once(body, state)
-    return _scan(body, state, length)
-
-
-def _scan(body: Body, state: Any, length: int) -> tuple[Any, Any]:
-    return jax.lax.scan(lambda state, _: body(state), state, length=length)
-
-
-def _once(body: Body, state: Any) -> tuple[Any, Any]:
+    if running is None and length != 1:
+        return _scan(body, state, length, None)
     # What is differentiated with respect to must be an argument, not in a closure.
     body, captured = jax.closure_convert(body, state)
 
     @jax.custom_jvp
-    def once(state: Any, captured: list[Any]) -> tuple[Any, Any]:
-        def trip(index: Any, carry: tuple[Any, Any]) -> tuple[Any, Any]:
-            state, rows = carry
-            state, row = body(state, *captured)
-            # Written into a buffer, as a scan does: the body must fuse as there.
-            return state, jax.tree.map(lambda b, x: b.at[index].set(x), rows, row)
+    def loop(state: Any, captured: list[Any]) -> tuple[Any, Any]:
+        return _while(lambda state: body(state, *captured), state, length, running)
 
-        row = jax.eval_shape(body, state, *captured)[1]
-        rows = jax.tree.map(lambda leaf: jnp.zeros((1, *leaf.shape), leaf.dtype), row)
-        length = jax.lax.optimization_barrier(jnp.int32(1))
-        return jax.lax.fori_loop(0, length, trip, (state, rows))
-
-    @once.defjvp
-    def once_jvp(primals: Any, tangents: Any) -> tuple[Any, Any]:
+    @loop.defjvp
+    def loop_jvp(primals: Any, tangents: Any) -> tuple[Any, Any]:
         def scan(state: Any, captured: list[Any]) -> tuple[Any, Any]:
-            return _scan(lambda state: body(state, *captured), state, 1)
+            return _scan(lambda state: body(state, *captured), state, length, running)
 
         return jax.jvp(scan, primals, tangents)
 
-    return once(state, captured)
+    return loop(state, captured)
+
+
+def _scan(body: Body, state: Any, length: int, running: Any) -> tuple[Any, Any]:
+    if running is None:
+        return jax.lax.scan(lambda state, _: body(state), state, length=length)
+    blank = _blank_row(body, state)
+
+    def trip(state: Any, _: None) -> tuple[Any, Any]:
+        return jax.lax.cond(running(state), body, lambda state: (state, blank), state)
+
+    return jax.lax.scan(trip, state, length=length)
+
+
+def _while(body: Body, state: Any, length: int, running: Any) -> tuple[Any, Any]:
+    blank = _blank_row(body, state)
+    rows = jax.tree.map(
+        lambda leaf: jnp.broadcast_to(leaf, (length, *leaf.shape)), blank
+    )
+    # The compiler is not to see how many trips there are: it would unroll a single one.
+    length = jax.lax.optimization_barrier(jnp.int32(length))
+
+    def goes_on(carry: tuple[Any, Any, Any]) -> Bool[Array, ""]:
+        trips, state, _ = carry
+        left = trips < length
+        return left if running is None else left & _any_lane(running(state))
+
+    def trip(carry: tuple[Any, Any, Any]) -> tuple[Any, Any, Any]:
+        trips, state, rows = carry
+        result = body(state)
+        if running is not None:
+            result = _choose(running(state), result, (state, blank))
+        state, row = result
+        # Written into a buffer, as a scan does: the body must fuse as there.
+        rows = jax.tree.map(lambda buffer, x: buffer.at[trips].set(x), rows, row)
+        return trips + 1, state, rows
+
+    _, state, rows = jax.lax.while_loop(goes_on, trip, (jnp.int32(0), state, rows))
+    return state, rows
+
+
+def _blank_row(body: Body, state: Any) -> Any:
+    def blank(leaf: jax.ShapeDtypeStruct) -> Array:
+        floating = jnp.issubdtype(leaf.dtype, jnp.inexact)
+        return jnp.full(leaf.shape, jnp.nan if floating else 0, leaf.dtype)
+
+    return jax.tree.map(blank, jax.eval_shape(body, state)[1])
+
+
+@jax.custom_batching.custom_vmap
+def _any_lane(running: Bool[Array, ""]) -> Bool[Array, ""]:
+    return running
+
+
+@_any_lane.def_vmap
+def _any_lane_vmap(axis_size: int, batched: Any, running: Any) -> tuple[Any, bool]:
+    del axis_size, batched
+    return _any_lane(jnp.any(running)), False
+
+
+@jax.custom_batching.custom_vmap
+def _choose(active: Bool[Array, ""], new: Any, old: Any) -> Any:
+    # Where there is but one lane, the loop runs only while it is active.
+    del active, old
+    return new
+
+
+@_choose.def_vmap
+def _choose_vmap(
+    axis_size: int, batched: Any, active: Any, new: Any, old: Any
+) -> tuple[Any, Any]:
+    select = jax.vmap(
+        lambda active, new, old: jax.tree.map(
+            functools.partial(jnp.where, active), new, old
+        ),
+        in_axes=jax.tree.map(lambda axis: 0 if axis else None, tuple(batched)),
+        axis_size=axis_size,
+    )
+    return select(active, new, old), jax.tree.map(lambda _: True, batched[1])

@@ -12,12 +12,14 @@ Randomness derives from the state's key, which never changes: a step draws from
 `fold_in(fold_in(key, 1), epoch)`.
 """
 
+import dataclasses
 import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
@@ -32,6 +34,7 @@ from funclearn._checks import (
 from funclearn._loops import repeat
 from funclearn._types import Batch, GradientMethod, Objective, Params, Scalar
 from funclearn.data import check_batch_size, take
+from funclearn.stopping import Best, Observation, Reason, Rule, Watch, begin, observe
 
 __all__ = [
     "History",
@@ -87,13 +90,23 @@ class Run(NamedTuple):
 
     Attributes:
         state: the state after the last epoch.
-        history: a `History`, or what `record` returned, stacked along axis 0.
+        history: a `History`, or what `record` returned, stacked along axis 0. After
+            an early stop the rows that never ran are NaN in floating leaves and zero
+            in others.
         epochs: number of epochs that ran, the valid rows of the history.
+        reason: why it ended there.
+        best: with a stopping rule and validation, the parameters with the lowest
+            validation loss; else None.
+        stop: the stopping rule with all that it has seen. Given to another `fit` it
+            goes on from there: patience keeps counting.
     """
 
     state: TrainState
     history: Any
-    epochs: Int[Array, ""]
+    epochs: Int[Array, ""] | np.ndarray
+    reason: Reason
+    best: Best | None = None
+    stop: Rule | None = None
 
 
 TrainStep = Callable[[TrainState, Batch], tuple[TrainState, StepInfo]]
@@ -186,6 +199,7 @@ def fit(
     batch_size: int | None = None,
     evaluate: Callable[[Params, Batch], Any] | None = None,
     record: Callable[[TrainState, StepInfo, Any], Any] | None = None,
+    stop: Rule | None = None,
 ) -> Run:
     """Trains for a number of epochs, in one compiled loop.
 
@@ -208,9 +222,13 @@ def fit(
         record: `(state, info, evaluation) -> row`, called once an epoch with the state
             after it, the info of its last step and the evaluation before it. The rows
             are stacked to the run's history. None keeps loss and evaluation.
+        stop: a rule of `funclearn.stopping`, evaluated inside the loop after every
+            epoch. A stop after k epochs gives the bits of a run of k epochs. Its
+            validation loss is the scalar that `evaluate` returns, or the entry
+            `"loss"` of the dictionary; there is none where it returns neither.
 
     Returns:
-        The final state, the history, and the number of epochs.
+        The final state, the history, how many epochs ran, and why it ended.
 
     Raises:
         TypeError: if `epochs` or `batch_size` is not an integer known at trace time,
@@ -222,7 +240,7 @@ def fit(
     epochs = integer_at_least("epochs", epochs, 0)
     if batch_size is not None:
         batch_size = integer_at_least("batch_size", batch_size, 1)
-    return _fit(
+    state, history, watch, seen = _fit(
         train_step,
         state,
         train,
@@ -231,6 +249,19 @@ def fit(
         batch_size=batch_size,
         evaluate=evaluate,
         record=record,
+        stop=stop,
+    )
+    # Put together out here, since every array that compiled code returns has a price.
+    if stop is None:
+        reason = Reason(np.zeros((), np.int32), ("epochs",))
+        return Run(state, history, np.asarray(epochs, np.int32), reason)
+    return Run(
+        state,
+        history,
+        seen,
+        Reason(watch.code, ("epochs", *stop.reasons)),
+        watch.best,
+        dataclasses.replace(stop, watch=watch),
     )
 
 
@@ -239,8 +270,8 @@ def fit(
     static_argnames=("train_step", "epochs", "batch_size", "evaluate", "record"),
 )
 def _fit(
-    train_step, state, train, validation, *, epochs, batch_size, evaluate, record
-) -> Run:
+    train_step, state, train, validation, *, epochs, batch_size, evaluate, record, stop
+) -> tuple[TrainState, Any, Watch | None, Int[Array, ""] | None]:
     leading_length("train", train)
     if (validation is None) != (evaluate is None):
         missing = "evaluate" if evaluate is None else "validation"
@@ -249,15 +280,36 @@ def _fit(
         leading_length("validation", validation)
     run_epoch = _make_epoch(train_step, train, batch_size)
 
-    def epoch(state: TrainState) -> tuple[TrainState, Any]:
+    def epoch(state: TrainState) -> tuple[TrainState, Any, Observation]:
         evaluation = None if evaluate is None else evaluate(state.params, validation)
-        state, info, loss = run_epoch(state)
+        after, info, loss = run_epoch(state)
         if record is None:
-            return state, History(loss, evaluation)
-        return state, record(state, info, evaluation)
+            row = History(loss, evaluation)
+        else:
+            row = record(after, info, evaluation)
+        seen = Observation(
+            loss, _validation_loss(evaluation), info.grads, state.params, after.params
+        )
+        return after, row, seen
 
-    state, history = repeat(epoch, state, epochs)
-    return Run(state, history, jnp.asarray(epochs, jnp.int32))
+    if stop is None:
+        return *repeat(lambda state: epoch(state)[:2], state, epochs), None, None
+
+    def watched_epoch(carry: tuple[TrainState, Watch]) -> tuple[Any, Any]:
+        state, watch = carry
+        state, row, seen = epoch(state)
+        return (state, observe(stop, watch, seen)), row
+
+    start = begin(stop, jax.eval_shape(epoch, state)[2])
+    (state, watch), history = repeat(
+        watched_epoch, (state, start), epochs, lambda carry: carry[1].code == 0
+    )
+    return state, history, watch, watch.epoch - start.epoch
+
+
+def _validation_loss(evaluation: Any) -> Scalar | None:
+    loss = evaluation.get("loss") if isinstance(evaluation, dict) else evaluation
+    return loss if isinstance(loss, jax.Array) and loss.shape == () else None
 
 
 def _make_epoch(

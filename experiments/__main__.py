@@ -1,0 +1,16 @@
+"""Runs the experiments: `python -m experiments --help` says how."""
+
+import sys
+
+from experiments._interrupts import until_interrupted
+
+
+def main() -> int:
+    """Runs the command line, which is imported here: JAX takes a while to load."""
+    from experiments import _suite
+
+    return _suite.main(sys.argv[1:])
+
+
+if __name__ == "__main__":
+    raise SystemExit(until_interrupted(main))

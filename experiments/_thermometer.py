@@ -1,0 +1,87 @@
+"""The training run that several experiments share: a line through eleven readings."""
+
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+import funclearn as fl
+from funclearn.models import LinearParams
+
+__all__ = [
+    "Epoch",
+    "evaluate",
+    "initial_params",
+    "objective",
+    "record",
+    "rows_at",
+    "train",
+]
+
+objective = fl.make_objective(fl.models.linear, fl.losses.mse)
+evaluate = fl.make_evaluation(fl.models.linear, fl.losses.mse)
+
+
+class Epoch(NamedTuple):
+    """An epoch's loss and gradient, and the parameters after its step.
+
+    The history of a run is one too, of arrays `(epochs,)`.
+    """
+
+    loss: Any
+    weight: Any
+    bias: Any
+    weight_gradient: Any
+    bias_gradient: Any
+
+
+def initial_params() -> LinearParams:
+    """Where every run starts: w = 1, b = 0."""
+    return LinearParams(weight=jnp.ones(()), bias=jnp.zeros(()))
+
+
+def record(state: fl.TrainState, info: fl.StepInfo, evaluation: Any) -> Epoch:
+    """Keeps everything that a full-batch epoch saw and did."""
+    return Epoch(info.loss, *state.params, *info.grads)
+
+
+def train(
+    data: fl.Dataset,
+    optimizer: optax.GradientTransformation,
+    *,
+    epochs: int,
+    gradient: Any = fl.gradients.autodiff,
+    record: Callable[..., Any] = record,
+) -> Any:
+    """Trains from w = 1, b = 0.
+
+    Args:
+        data: the readings, raw or scaled, and degrees Celsius.
+        optimizer: any optax optimizer.
+        epochs: number of full-batch steps.
+        gradient: the way to the gradient.
+        record: what to keep of every epoch.
+
+    Returns:
+        The history, as NumPy arrays.
+
+    Raises:
+        ValueError: if `epochs` is less than 1.
+    """
+    if epochs < 1:
+        raise ValueError(f"epochs must be at least 1; got {epochs}.")
+    step = fl.make_train_step(objective, optimizer, gradient=gradient)
+    state = fl.init_state(jax.random.key(0), initial_params(), optimizer)
+    run = fl.fit(step, state, data, epochs=epochs, record=record)
+    return jax.device_get(run.history)
+
+
+def rows_at(
+    history: tuple[np.ndarray, ...], epochs: Iterable[int]
+) -> dict[int, list[float]]:
+    """The rows of a history at those of the epochs that ran, in order."""
+    ran = sorted(epoch for epoch in epochs if epoch <= len(history[0]))
+    return {epoch: [float(column[epoch - 1]) for column in history] for epoch in ran}

@@ -1,0 +1,170 @@
+"""Runs every experiment: with small settings, and with the published ones."""
+
+import dataclasses
+import importlib
+import json
+import re
+from xml.etree import ElementTree
+
+import pytest
+import tyro
+from matplotlib.colors import to_hex
+from matplotlib.text import Text
+
+from experiments import NAMES, _published, _style
+from experiments._report import describe, perform
+
+# For each experiment, the settings that make a run short.
+SMALL = {
+    "seven_steps": {},
+    "broadcasting": {},
+    "parameter_estimation": {},
+    "autograd": {},
+    "optimizers": {},
+    "validation": {},
+    "gradient_vectors": {},
+    "wide_net": {},
+    "fit_csv": {},
+}
+
+KINDS = {
+    "name": str,
+    "summary": str,
+    "explanation": str,
+    "sources": list,
+    "command": str,
+    "config": dict,
+    "device": str,
+    "versions": dict,
+    "seconds": float,
+    "findings": list,
+    "tables": list,
+    "figures": list,
+    "history": str | None,
+    "compared": bool,
+    "published": list,
+    "error": None,
+}
+PUBLISHED_KEYS = {
+    "id",
+    "source",
+    "setting",
+    "quantity",
+    "published",
+    "computed",
+    "difference",
+    "tolerance",
+    "met",
+    "misses",
+}
+OWNERS = sorted({entry.experiment for entry in _published.load()}, key=NAMES.index)
+
+
+def _experiment(name):
+    module = importlib.import_module(f"experiments.{name}")
+    return describe(name, module.run, module.Config)
+
+
+@pytest.fixture(scope="module", params=NAMES)
+def small(request, tmp_path_factory):
+    """One experiment, what a small run of it found, and the folder with its results."""
+    experiment = _experiment(request.param)
+    config = experiment.config_type(**SMALL[request.param])
+    outcome = experiment.run(config)
+    out = tmp_path_factory.mktemp("results")
+    perform(experiment._replace(run=lambda _: outcome), config, out, "python")
+    return experiment, outcome, out / experiment.name
+
+
+def test_describes_itself(small):
+    experiment, _, _ = small
+    assert re.fullmatch(r"[^\n]{10,}\.", experiment.summary)
+    assert experiment.sources
+    assert set(experiment.sources) <= set(_published.sources())
+
+
+def test_computes_its_own_figures_only(small):
+    experiment, outcome, _ = small
+    owned = {e.id for e in _published.load() if e.experiment == experiment.name}
+    assert set(outcome.computed) <= owned
+
+
+def _refuse(constant):
+    raise AssertionError(f"{constant} is not strict JSON")
+
+
+def test_summary_validates(small):
+    _, outcome, folder = small
+    text = (folder / "summary.json").read_text()
+    summary = json.loads(text, parse_constant=_refuse)
+    assert summary.keys() == KINDS.keys()
+    for key, kind in KINDS.items():
+        assert isinstance(summary[key], kind or type(None)), key
+    assert all(isinstance(finding, str) for finding in summary["findings"])
+    for table in summary["tables"]:
+        assert all(len(row) == len(table["columns"]) for row in table["rows"])
+    for entry in summary["published"]:
+        assert entry.keys() == PUBLISHED_KEYS
+    assert [figure["file"] for figure in summary["figures"]] == [*outcome.plots]
+
+
+def test_history_has_a_row_an_epoch(small):
+    _, outcome, folder = small
+    if outcome.history:
+        header, *rows = (folder / "history.csv").read_text().splitlines()
+        assert header == ",".join(("epoch", *outcome.history))
+        assert [int(row.split(",")[0]) for row in rows] == [*range(1, len(rows) + 1)]
+    assert (folder / "history.csv").exists() is bool(outcome.history)
+
+
+def test_figures_are_written(small):
+    _, outcome, folder = small
+    for stem, plot in outcome.plots.items():
+        assert plot.caption.endswith(".")
+        assert (folder / f"{stem}.png").read_bytes().startswith(b"\x89PNG")
+        ElementTree.parse(folder / f"{stem}.svg")
+
+
+def test_figures_say_their_point_within_their_bounds(small):
+    _, outcome, _ = small
+    for stem, plot in outcome.plots.items():
+        with _style.style():
+            figure = plot.draw()
+            figure.draw_without_rendering()
+        titles = {axes.get_title(loc="left") for axes in figure.axes} - {""}
+        labels = {axes.get_xlabel() for axes in figure.axes} - {""}
+        heights = {axes.get_ylabel() for axes in figure.axes} - {""}
+        assert titles and labels and heights, stem
+        for text in figure.findobj(Text):
+            if text.get_text() in titles | labels | heights:
+                box = text.get_window_extent()
+                assert box.x0 >= 0 and box.x1 <= figure.bbox.x1, text.get_text()
+                assert box.y0 >= 0 and box.y1 <= figure.bbox.y1, text.get_text()
+
+
+def test_lines_take_their_colours_from_the_style(small):
+    _, outcome, _ = small
+    allowed = {to_hex(colour) for colour in (*_style.PALETTE, _style.INK)}
+    allowed |= {to_hex(colour) for colour in ("black", "white")}
+    for stem, plot in outcome.plots.items():
+        with _style.style():
+            lines = [line for axes in plot.draw().axes for line in axes.lines]
+        assert {to_hex(line.get_color()) for line in lines} <= allowed, stem
+
+
+def test_help_explains_every_setting(small, capsys):
+    experiment, _, _ = small
+    with pytest.raises(SystemExit) as exit_:
+        tyro.cli(experiment.config_type, args=["--help"])
+    assert exit_.value.code == 0
+    shown = capsys.readouterr().out
+    for field in dataclasses.fields(experiment.config_type):
+        assert f"--{field.name.replace('_', '-')}" in shown
+
+
+@pytest.mark.parametrize("name", OWNERS)
+def test_default_settings_meet_every_published_figure(name):
+    experiment = _experiment(name)
+    outcome = experiment.run(experiment.config_type())
+    comparisons = _published.compare_all(name, outcome.computed)
+    assert {c.published.id: c.misses for c in comparisons if not c.met} == {}

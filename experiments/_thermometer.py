@@ -13,6 +13,7 @@ from funclearn.models import LinearParams
 
 __all__ = [
     "Epoch",
+    "check_epochs",
     "evaluate",
     "initial_params",
     "objective",
@@ -43,6 +44,12 @@ def initial_params() -> LinearParams:
     return LinearParams(weight=jnp.ones(()), bias=jnp.zeros(()))
 
 
+def check_epochs(epochs: int) -> None:
+    """Refuses a run without a history to show, by ValueError."""
+    if epochs < 1:
+        raise ValueError(f"epochs must be at least 1; got {epochs}.")
+
+
 def record(state: fl.TrainState, info: fl.StepInfo, evaluation: Any) -> Epoch:
     """Keeps everything that a full-batch epoch saw and did."""
     return Epoch(info.loss, *state.params, *info.grads)
@@ -71,8 +78,7 @@ def train(
     Raises:
         ValueError: if `epochs` is less than 1.
     """
-    if epochs < 1:
-        raise ValueError(f"epochs must be at least 1; got {epochs}.")
+    check_epochs(epochs)
     step = fl.make_train_step(objective, optimizer, gradient=gradient)
     state = fl.init_state(jax.random.key(0), initial_params(), optimizer)
     run = fl.fit(step, state, data, epochs=epochs, record=record)

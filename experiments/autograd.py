@@ -69,23 +69,30 @@ def detached_loss(params, t_u, t_c):
     return loss(params._replace(weight=weight), t_u, t_c)
 
 
-def operations(function: Callable[..., Any], *arguments: Any) -> list[tuple[str, bool]]:
-    """The program of a function, and how far its first argument reaches in it.
+def operations(function: Callable[..., Any], *at: Any) -> list[tuple[str, bool]]:
+    """The program of a function of `(params, t_u, t_c)`, as its jaxpr has it.
 
     Returns:
-        For every operation its line in the jaxpr, and whether it depends on the
-        first argument.
+        Every operation in words, and whether it depends on the parameters.
     """
-    jaxpr = jax.make_jaxpr(function)(*arguments).jaxpr
-    reached = set(jaxpr.invars[: len(jax.tree.leaves(arguments[0]))])
-    for equation in jaxpr.eqns:
-        if any(not isinstance(x, Literal) and x in reached for x in equation.invars):
+    jaxpr = jax.make_jaxpr(function)(*at).jaxpr
+    names: dict[Any, str] = dict(
+        zip(jaxpr.invars, ("w", "b", "t_u", "t_c"), strict=True)
+    )
+    reached = set(jaxpr.invars[:2])
+    rows = []
+    for number, equation in enumerate(jaxpr.eqns, start=1):
+        reads = [x for x in equation.invars if not isinstance(x, Literal)]
+        if not reached.isdisjoint(reads):
             reached.update(equation.outvars)
-    lines = str(jaxpr).splitlines()[1:-1]
-    return [
-        (line.strip(), equation.outvars[0] in reached)
-        for line, equation in zip(lines, jaxpr.eqns, strict=True)
-    ]
+        (result,) = equation.outvars
+        names[result] = f"v{number}"
+        operands = ", ".join(
+            str(x.val) if isinstance(x, Literal) else names[x] for x in equation.invars
+        )
+        text = f"v{number} = {equation.primitive}({operands})"
+        rows.append((text, result in reached))
+    return rows
 
 
 def run(config: Config) -> Outcome:
@@ -151,7 +158,7 @@ def run(config: Config) -> Outcome:
             f"b = {autodiff.bias[-1]:.4f} after {config.epochs} epochs, with a loss of "
             f"{autodiff.loss[-1]:.4g} °C².",
             f"If the gradients pile up, the loss is {piled_up[0][-1]:.3g} °C² then: "
-            "it swings for ever, like a pendulum without friction.",
+            "the sum acts as momentum without friction.",
         ),
     )
 
@@ -169,14 +176,14 @@ def _methods_table(runs: Mapping[str, Epoch]) -> Table:
 
 def _differences_table(runs: Mapping[str, Epoch]) -> Table:
     reference, *others = runs
+    rows = []
+    for name in others:
+        pairs = zip(runs[name], runs[reference], strict=True)
+        rows.append((name, *(float(np.max(np.abs(x - y))) for x, y in pairs)))
     return Table(
         f"The largest difference from {reference} at any epoch",
         ("Gradient", "Loss (°C²)", "w", "b", "dL/dw", "dL/db"),
-        tuple(
-            (name, *(float(np.max(np.abs(ours - theirs))) for ours, theirs in columns))
-            for name in others
-            for columns in [zip(runs[name], runs[reference], strict=True)]
-        ),
+        tuple(rows),
     )
 
 
@@ -234,7 +241,7 @@ def _vocabulary_table(*at: Any) -> Table:
         ),
         (
             "loss.grad_fn",
-            "jax.make_jaxpr(loss): every operation, not the last alone",
+            "jax.make_jaxpr(loss): every operation, listed below; this is the last",
             operations(loss, *at)[-1][0],
         ),
         (
@@ -260,7 +267,7 @@ def _program_table(params: Any, t_u: Any, t_c: Any, scale: float) -> Table:
         return loss(params, t_u / scale, t_c)
 
     return Table(
-        "The program of the loss: a is w, b is b, c the readings, d the temperatures",
+        "grad_fn of the loss of scaled readings: its jaxpr, operation by operation",
         ("Operation", "Depends on w or b"),
         tuple(operations(scaled_loss, params, t_u, t_c)),
     )

@@ -11,9 +11,9 @@ Scaling the readings widens the valley, and there every optimizer arrives.
 """
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Mapping
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import optax
@@ -34,6 +34,7 @@ SOURCES = (
     "PyTorch autograd and training models",
 )
 PRINTED_EPOCHS = (500, 1000, 1500, 2000)
+CLOSE = 0.02
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -56,30 +57,19 @@ class Config:
     """What the readings are divided by to scale them."""
 
 
-class Descent(NamedTuple):
-    """One optimizer's way down."""
-
-    readings: str
-    optimizer: str
-    learning_rate: float
-    history: Epoch
-
-
-def descend(
-    readings: str, data: fl.Dataset, learning_rate: float, config: Config
-) -> list[Descent]:
-    """Trains with every optimizer: it is an argument like any other."""
-    momentum, adam_rate = config.momentum, config.adam_learning_rate
+def descend(data: fl.Dataset, learning_rate: float, config: Config) -> dict[str, Epoch]:
+    """Trains with every optimizer; it is an argument like any other."""
+    rate, adam_rate = learning_rate, config.adam_learning_rate
     optimizers = {
-        "SGD": (learning_rate, optax.sgd(learning_rate)),
-        "momentum": (learning_rate, optax.sgd(learning_rate, momentum)),
-        "Nesterov": (learning_rate, optax.sgd(learning_rate, momentum, nesterov=True)),
-        "Adam": (adam_rate, optax.adam(adam_rate)),
+        f"SGD, {rate:g}": optax.sgd(rate),
+        f"momentum, {rate:g}": optax.sgd(rate, config.momentum),
+        f"Nesterov, {rate:g}": optax.sgd(rate, config.momentum, nesterov=True),
+        f"Adam, {adam_rate:g}": optax.adam(adam_rate),
     }
-    return [
-        Descent(readings, name, rate, train(data, optimizer, epochs=config.epochs))
-        for name, (rate, optimizer) in optimizers.items()
-    ]
+    return {
+        name: train(data, optimizer, epochs=config.epochs)
+        for name, optimizer in optimizers.items()
+    }
 
 
 def least_squares(data: fl.Dataset) -> LinearParams:
@@ -88,19 +78,25 @@ def least_squares(data: fl.Dataset) -> LinearParams:
 
 
 def run(config: Config) -> Outcome:
-    """Trains with four optimizers on raw and on scaled readings."""
+    """Trains with four optimizers, on the raw readings and on the scaled ones."""
     raw = fl.data.thermometer()
     scaled = fl.data.Scaler(input_scale=config.input_scale)(raw)
-    on_raw = descend("raw", raw, config.raw_learning_rate, config)
-    on_scaled = descend("scaled", scaled, config.scaled_learning_rate, config)
+    runs = {
+        "raw": descend(raw, config.raw_learning_rate, config),
+        "scaled": descend(scaled, config.scaled_learning_rate, config),
+    }
     rate = config.first_learning_rate
-    first = Descent("raw", "SGD", rate, train(raw, optax.sgd(rate), epochs=1))
-    sgd, adam = on_scaled[0].history, on_raw[-1].history
-    best = least_squares(raw)
-    least = float(evaluate(best, raw))
+    first = train(raw, optax.sgd(rate), epochs=1)
+    sgd, *_ = runs["scaled"].values()
+    *_, adam = runs["raw"].values()
+    least = float(evaluate(least_squares(raw), raw))
+    titles = {
+        readings: _verdict(readings, histories, least)
+        for readings, histories in runs.items()
+    }
     return Outcome(
         computed={
-            "sgd-one-step-raw": [first.history.weight[0], first.history.bias[0]],
+            "sgd-one-step-raw": [first.weight[0], first.bias[0]],
             "sgd-one-step-normalised": [sgd.weight[0], sgd.bias[0]],
             "adam-2000-params": [adam.weight[-1], adam.bias[-1]],
         }
@@ -109,50 +105,56 @@ def run(config: Config) -> Outcome:
             for epoch, (loss, *_) in rows_at(adam, PRINTED_EPOCHS).items()
         },
         tables=(
-            _table("The first step from w = 1, b = 0", [first, *on_raw, *on_scaled], 1),
-            _table(f"Epoch {config.epochs}", [*on_raw, *on_scaled], config.epochs),
+            _table(
+                "The first step from w = 1, b = 0 (the numbers are learning rates)",
+                {
+                    "raw": {f"SGD, {rate:g}": first} | runs["raw"],
+                    "scaled": runs["scaled"],
+                },
+                epoch=1,
+            ),
+            _table(f"After {config.epochs} epochs", runs, epoch=config.epochs),
         ),
         plots={
             "paths": Plot(
-                "Lines of equal loss, and where each optimizer goes from w = 1, b = 0 "
-                "until its dot; the cross marks the least loss.",
-                partial(_draw_paths, ((raw, on_raw), (scaled, on_scaled))),
+                "Lines of equal loss, and where each optimizer goes from w = 1, b = 0; "
+                "a dot marks its end, the cross the least loss. The numbers are "
+                "learning rates.",
+                partial(_draw_paths, {"raw": raw, "scaled": scaled}, runs, titles),
             ),
             "losses": Plot(
-                "How far the same runs are above the least possible loss, "
-                f"{least:.4f} °C².",
-                partial(_draw_losses, (on_raw, on_scaled), least),
+                "The loss of the same runs; below is the least that a line can have.",
+                partial(_draw_losses, runs, least, titles),
             ),
         },
         history={
-            f"{descent.readings} {descent.optimizer} {column}": values
-            for descent in [*on_raw, *on_scaled]
-            for column, values in descent.history._asdict().items()
+            f"{readings} {name.split(',')[0]} {column}": values
+            for readings, histories in runs.items()
+            for name, history in histories.items()
+            for column, values in history._asdict().items()
         },
         findings=(
             f"No line has a loss below {least:.4f} °C².",
-            *(
-                f"On {descents[0].readings} readings these come within {CLOSE:.0%} of it "
-                f"in {config.epochs} epochs: {', '.join(arrivals) or 'none'}."
-                for ...
-            ),
+            *(f"{title} after {config.epochs} epochs." for title in titles.values()),
         ),
     )
 
 
-def _table(title: str, descents: Iterable[Descent], epoch: int) -> Table:
-    rows = []
-    for readings, optimizer, rate, history in descents:
-        ((loss, weight, bias, *_),) = rows_at(history, [epoch]).values()
-        rows.append((readings, optimizer, rate, weight, bias, loss))
-    columns = (
-        "Readings",
-        "Optimizer",
-        "Learning rate",
-        "w after",
-        "b after",
-        "Loss before (°C²)",
+def _verdict(readings: str, histories: Mapping[str, Epoch], least: float) -> str:
+    close = sum(row.loss[-1] <= (1 + CLOSE) * least for row in histories.values())
+    return (
+        f"{readings.capitalize()} readings: {close} of {len(histories)} within "
+        f"{CLOSE:.0%} of the minimum"
     )
+
+
+def _table(title: str, runs: Mapping[str, Mapping[str, Epoch]], epoch: int) -> Table:
+    rows = []
+    for readings, histories in runs.items():
+        for name, history in histories.items():
+            loss, weight, bias, *_ = rows_at(history, [epoch])[epoch]
+            rows.append((readings, name, weight, bias, loss))
+    columns = ("Readings", "Optimizer", "w after", "b after", "Loss before (°C²)")
     return Table(title, columns, tuple(rows))
 
 
@@ -160,46 +162,45 @@ def _loss_at(data: fl.Dataset, weight: Any, bias: Any) -> Any:
     return evaluate(LinearParams(weight, bias), data)
 
 
-def _draw_paths(panels: Iterable[tuple[fl.Dataset, list[Descent]]]) -> Figure:
-    figure = Figure(figsize=(5.2, 7.2))
-    for axes, (data, descents) in zip(figure.subplots(2), panels, strict=True):
-        lines = {
-            descent.optimizer: np.concatenate(
-                [[initial_params()], np.stack(descent.history[1:3], axis=1)]
-            )
-            for descent in descents
-        }
-        weights, biases = np.concatenate(list(lines.values())).T
-        plots.contours(
-            axes,
-            partial(_loss_at, data),
-            _range_around(weights),
-            _range_around(biases),
-            levels=np.geomspace(3, 3000, 10),
-        )
-        plots.paths(axes, lines)
-        axes.plot(*least_squares(data), "k+", markersize=12)
-        axes.set(
-            title=descents[0].readings,
-            xlabel="w (°C a unit)",
-            ylabel="b (°C)",
-        )
+def _path(history: Epoch) -> np.ndarray:
+    steps = np.stack([history.weight, history.bias], axis=1)
+    return np.concatenate([[initial_params()], steps])
+
+
+def _draw_paths(
+    datasets: Mapping[str, fl.Dataset],
+    runs: Mapping[str, Mapping[str, Epoch]],
+    titles: Mapping[str, str],
+) -> Figure:
+    figure = Figure(figsize=(5.2, 7.6))
+    for axes, (readings, data) in zip(
+        figure.subplots(2), datasets.items(), strict=True
+    ):
+        paths = {name: _path(history) for name, history in runs[readings].items()}
+        everywhere = np.concatenate([*paths.values()])
+        margins = 0.1 * np.ptp(everywhere, axis=0)
+        low, high = everywhere.min(axis=0) - margins, everywhere.max(axis=0) + margins
+        x_range, y_range = zip(low.tolist(), high.tolist(), strict=True)
+        losses = [history.loss for history in runs[readings].values()]
+        best = least_squares(data)
+        levels = np.geomspace(evaluate(best, data), np.max(losses), 10)[1:]
+        plots.contours(axes, partial(_loss_at, data), x_range, y_range, levels=levels)
+        plots.paths(axes, paths)
+        axes.plot(*best, "+", color=INK, markersize=14)
+        axes.set(title=titles[readings], xlabel="w (°C a unit)", ylabel="b (°C)")
     return figure
 
 
-def _range_around(values: np.ndarray) -> tuple[float, float]:
-    margin = 0.1 * np.ptp(values)
-    return values.min() - margin, values.max() + margin
-
-
-def _draw_losses(panels: Iterable[list[Descent]], least: float) -> Figure:
-    figure = Figure(figsize=(5.2, 5.6))
-    for axes, descents in zip(figure.subplots(2, sharex=True), panels, strict=True):
-        plots.learning_curves(
-            axes, {descent.optimizer: descent.history.loss for descent in descents}
-        )
-        axes.axhline(least, linewidth=0.8)
-        axes.set(title=descents[0].readings, xscale="log", ylabel="Loss (°C²)")
+def _draw_losses(
+    runs: Mapping[str, Mapping[str, Epoch]], least: float, titles: Mapping[str, str]
+) -> Figure:
+    figure = Figure(figsize=(5.2, 6.4))
+    panels = figure.subplots(2, sharex=True, sharey=True)
+    for axes, (readings, histories) in zip(panels, runs.items(), strict=True):
+        plots.learning_curves(axes, {name: row.loss for name, row in histories.items()})
+        axes.axhline(least, color=INK, linewidth=0.8)
+        axes.set(title=titles[readings], xscale="log", ylabel="Loss (°C²)")
+        axes.label_outer()
     return figure
 
 

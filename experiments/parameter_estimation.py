@@ -3,7 +3,8 @@
 A thermometer shows readings in an unknown unit, and eleven of them are known in
 degrees Celsius. The model is a line, the loss its mean squared error:
 
-    t_c = w t_u + b        L(w, b) = mean((w t_u + b - t_c)²)
+    t_c     = w t_u + b
+    L(w, b) = mean((w t_u + b - t_c)²)
 
 How the loss changes with w and with b can be measured, by nudging each a little, or
 derived by hand; gradient descent then steps against it. On the raw readings the loss is
@@ -63,7 +64,7 @@ class Config:
     """How far a parameter is moved, up and down, to measure a slope of the loss."""
 
 
-@jax.jit
+@partial(jax.jit, static_argnames="nudge")
 def slopes(data: fl.Dataset, nudge: float) -> list[LinearParams]:
     """The gradient at the start: measured by nudging, and derived by hand."""
     start, key = initial_params(), jax.random.key(0)

@@ -20,7 +20,14 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from funclearn._checks import check_floating, check_same_structure, is_static_number
-from funclearn._types import Batch, GradientMethod, Objective, Params, ValueAndGrad
+from funclearn._types import (
+    Batch,
+    GradientMethod,
+    Objective,
+    Params,
+    ScalarLike,
+    ValueAndGrad,
+)
 
 __all__ = ["autodiff", "finite_difference", "given"]
 
@@ -49,7 +56,7 @@ def autodiff(objective: Objective) -> ValueAndGrad:
     return value_and_grad
 
 
-def finite_difference(*, step: float | None = None) -> GradientMethod:
+def finite_difference(*, step: ScalarLike | None = None) -> GradientMethod:
     """The gradient by central differences, one coordinate of one leaf at a time.
 
         dL/dp ≈ (L(p + h) - L(p - h)) / 2h
@@ -95,7 +102,7 @@ def finite_difference(*, step: float | None = None) -> GradientMethod:
 
 
 def _central_differences(
-    loss: Callable[[Array], Array], leaf: Array, step: float | None
+    loss: Callable[[Array], Array], leaf: Array, step: ScalarLike | None
 ) -> Array:
     flat = leaf.ravel()
     if step is None:

@@ -12,9 +12,10 @@ which, the left one if both do; `a & b` when both fire at the same epoch.
 
 A rule watches one quantity: `"loss"`, the training loss before the epoch's update;
 `"validation"`, the validation loss at the same parameters; by default the second where
-there is one and the first where there is none. Rules differ in their derivative: the
-run that a rule cuts is differentiable in both modes, with the epoch at which it stops
-taken as constant, which it is almost everywhere.
+there is one and the first where there is none.
+
+Under every rule the run stays differentiable, forwards and backwards, with the epoch at
+which it stops taken as constant, which it is almost everywhere.
 """
 
 import dataclasses

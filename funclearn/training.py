@@ -223,9 +223,11 @@ def fit(
             after it, the info of its last step and the evaluation before it. The rows
             are stacked to the run's history. None keeps loss and evaluation.
         stop: a rule of `funclearn.stopping`, evaluated inside the loop after every
-            epoch. A stop after k epochs gives the bits of a run of k epochs. Its
-            validation loss is the scalar that `evaluate` returns, or the entry
-            `"loss"` of the dictionary; there is none where it returns neither.
+            epoch. Its validation loss is the scalar that `evaluate` returns, or the
+            entry `"loss"` of the dictionary; there is none where it returns neither.
+            A run that stops after k epochs is the run of k epochs, bit for bit under
+            the same rule; without one XLA may fuse the loop otherwise and round
+            differently.
 
     Returns:
         The final state, the history, how many epochs ran, and why it ended.

@@ -16,15 +16,15 @@ from experiments._report import describe, perform
 
 # For each experiment, the settings that make a run short.
 SMALL = {
-    "seven_steps": {},
-    "broadcasting": {},
-    "parameter_estimation": {},
-    "autograd": {},
-    "optimizers": {},
-    "validation": {},
-    "gradient_vectors": {},
-    "wide_net": {},
-    "fit_csv": {},
+    "seven_steps": {"epochs": 4, "weight_counts": (1, 2)},
+    "broadcasting": {"epochs": 3},
+    "parameter_estimation": {"epochs": 12},
+    "autograd": {"epochs": 12},
+    "optimizers": {"epochs": 12},
+    "validation": {"epochs": 12, "splits": 4},
+    "gradient_vectors": {"points": 3, "spacing": 1.0},
+    "wide_net": {"epochs": 3},
+    "fit_csv": {"epochs": 3},
 }
 
 KINDS = {

@@ -76,9 +76,10 @@ def train(
 
 def run(config: Config) -> Outcome:
     """Applies the rules to shapes, to a loss, and to the line fitted with that loss."""
-    readings, celsius = map(np.asarray, fl.data.thermometer())
-    data = fl.Dataset(readings / np.float32(config.input_scale), celsius)
-    column = data._replace(targets=celsius[:, None])
+    if config.epochs < 1:
+        raise ValueError(f"epochs must be at least 1; got {config.epochs}.")
+    data = fl.data.Scaler(input_scale=config.input_scale)(fl.data.thermometer())
+    column = data._replace(targets=data.targets[:, None])
     fit = partial(train, learning_rate=config.learning_rate, epochs=config.epochs)
     # The trap is shown even to those whose settings forbid it.
     with jax.numpy_rank_promotion("allow"):
@@ -86,7 +87,7 @@ def run(config: Config) -> Outcome:
         rules = tuple((rule, *_explain(shapes)) for rule, shapes in RULES.items())
         losses = tuple(_losses(data))
         fits = {
-            f"{celsius.shape}": jax.device_get(fit(data, loss=fl.losses.mse)),
+            f"{data.targets.shape}": jax.device_get(fit(data, loss=fl.losses.mse)),
             f"{column.targets.shape}": jax.device_get(fit(column, loss=careless_mse)),
         }
     lines = {targets: line for targets, (line, _) in fits.items()}
@@ -123,7 +124,7 @@ def run(config: Config) -> Outcome:
             "differences": Plot(
                 "Squared differences between what the right line predicts and all "
                 "targets, both in order of temperature. A loss is about the framed.",
-                partial(_draw_differences, data, lines[f"{celsius.shape}"]),
+                partial(_draw_differences, data, lines[f"{data.targets.shape}"]),
             ),
             "lines": Plot(
                 "Two fits that differ in the shape of the targets alone.",
@@ -131,8 +132,8 @@ def run(config: Config) -> Outcome:
             ),
         },
         findings=(
-            f"Predictions {celsius.shape} and targets {column.targets.shape} turn the "
-            f"loss {good:.2f} °C² into {trapped:.2f} °C².",
+            f"Predictions {data.inputs.shape} and targets {column.targets.shape} turn "
+            f"a loss of {good:.2f} °C² into one of {trapped:.2f} °C².",
             f"funclearn.losses.mse says: {_refusal(fl.losses.mse, *column)}",
         ),
     )
@@ -151,7 +152,7 @@ def _listed(factors: dict[str, Shape]) -> str:
     return " · ".join(f"{name} {shape}" for name, shape in factors.items())
 
 
-def _refusal(function: Callable[..., Any], *arrays: np.ndarray) -> str | None:
+def _refusal(function: Callable[..., Any], *arrays: Any) -> str | None:
     """The message with which a function refuses arrays of these shapes."""
     try:
         jax.eval_shape(function, *arrays)
@@ -164,7 +165,7 @@ def _losses(data: fl.Dataset) -> Iterator[tuple[Any, ...]]:
     vector, column, row = (-1,), (-1, 1), (1, -1)
     pairs = [(vector, vector), (vector, column), (column, row), (column, column)]
     for shapes in pairs:
-        predictions, targets = map(np.reshape, data, shapes)
+        predictions, targets = map(np.reshape, jax.device_get(data), shapes)
         with jax.numpy_rank_promotion("raise"):
             strict = _refusal(careless_mse, predictions, targets)
         yield (
@@ -180,9 +181,10 @@ def _losses(data: fl.Dataset) -> Iterator[tuple[Any, ...]]:
 def _draw_differences(data: fl.Dataset, line: LinearParams) -> Figure:
     figure = Figure(figsize=(5.2, 4.4))
     axes = figure.subplots()
-    order = np.argsort(data.targets)
-    predictions = line.weight * data.inputs[order] + line.bias
-    squares = np.square(predictions - data.targets[order][:, None])
+    inputs, targets = jax.device_get(data)
+    order = np.argsort(targets)
+    targets, predictions = targets[order], line.weight * inputs[order] + line.bias
+    squares = np.square(predictions - targets[:, None])
     cells = axes.pcolormesh(squares, edgecolors="face")
     for index in range(len(order)):
         frame = Rectangle((index, index), 1, 1, fill=False, edgecolor="white", lw=1.5)
@@ -190,7 +192,7 @@ def _draw_differences(data: fl.Dataset, line: LinearParams) -> Figure:
     figure.colorbar(cells, label="Squared difference (°C²)")
     places = np.arange(len(order)) + 0.5
     axes.set_xticks(places, [f"{value:.0f}" for value in predictions])
-    axes.set_yticks(places, [f"{value:.0f}" for value in data.targets[order]])
+    axes.set_yticks(places, [f"{value:.0f}" for value in targets])
     axes.set(
         title=f"The loss is about the {len(order)} framed: "
         f"{np.diag(squares).mean():.1f} °C².\n"

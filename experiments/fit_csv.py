@@ -29,6 +29,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 import funclearn as fl
+from experiments import _style
 from experiments._experiment import Outcome, Plot, Table
 from experiments._launch import launch
 from funclearn import plots
@@ -149,7 +150,8 @@ def train(data: fl.Dataset, config: Config) -> Fit:
     split_key, init_key, run_key = jax.random.split(jax.random.key(config.seed), 3)
     training, validation = fl.data.split(split_key, data, config.validation_fraction)
     scaled, scaler = fl.data.standardise(training, targets=True)
-    model = make_model(config, data.inputs.shape[1])
+    columns = data.inputs.shape[1]
+    model = make_model(config, columns)
     optimizer = getattr(optax, config.optimizer)(config.learning_rate)
     run = fl.fit(
         fl.make_train_step(fl.make_objective(model, fl.losses.mse), optimizer),
@@ -161,21 +163,23 @@ def train(data: fl.Dataset, config: Config) -> Fit:
         evaluate=fl.make_evaluation(model, fl.losses.mse),
     )
 
-    def predict(inputs: jax.Array) -> jax.Array:
-        columns = (inputs - scaler.input_shift) / scaler.input_scale
-        return scaler.unscale_predictions(model.apply(run.state.params, columns))
+    def predict(data: fl.Dataset) -> jax.Array:
+        scaled = model.apply(run.state.params, scaler(data).inputs)
+        return scaler.unscale_predictions(scaled)
 
     def side(data: fl.Dataset, losses: jax.Array) -> Side:
-        return Side(*data, predict(data.inputs), losses * scaler.target_scale**2)
+        return Side(*data, predict(data), losses * scaler.target_scale**2)
 
-    grid = jnp.linspace(jnp.min(data.inputs), jnp.max(data.inputs), 201)[:, None]
+    grid = jnp.linspace(jnp.min(data.inputs), jnp.max(data.inputs), 201)
     return Fit(
         sides={
             "training": side(training, run.history.loss),
             "validation": side(validation, run.history.evaluation),
         },
         line=scaler.unscale(run.state.params) if config.model == "linear" else None,
-        curve=(grid, predict(grid)) if data.inputs.shape[1] == 1 else None,
+        curve=(grid, predict(fl.Dataset(grid[:, None], grid)))
+        if columns == 1
+        else None,
     )
 
 
@@ -191,7 +195,7 @@ def run(config: Config) -> Outcome:
     training, validation = fit.sides["training"], fit.sides["validation"]
     if not np.isfinite(training.predictions).all():
         raise ValueError(
-            f"training diverged; learning_rate must be less than {config.learning_rate}."
+            f"training diverged; learning_rate must be below {config.learning_rate}."
         )
     target, *names = (
         name if config.header else f"column {name}" for name in (config.target, *inputs)
@@ -225,9 +229,9 @@ def run(config: Config) -> Outcome:
         },
         history={f"{name} loss": s.losses for name, s in fit.sides.items()},
         findings=(
-            f"The model explains {training.r_squared():.1%} of the variance of {target} "
-            f"on {len(training.targets)} rows that trained it, and "
-            f"{validation.r_squared():.1%} on {len(validation.targets)} that did not.",
+            f"R² is {training.r_squared():.4f} on {len(training.targets)} rows that "
+            f"trained the model, {validation.r_squared():.4f} on "
+            f"{len(validation.targets)} that did not.",
         ),
     )
 
@@ -247,15 +251,16 @@ def _draw_fit(fit: Fit, names: list[str], target: str) -> Figure:
     figure = Figure(figsize=(5.2, 4))
     axes = figure.subplots()
     for (name, side), marker in zip(fit.sides.items(), "os", strict=True):
-        x, y = side.targets, side.predictions
-        if fit.curve:
-            x, y = side.inputs[:, 0], side.targets
+        x, y = side.inputs[:, 0], side.targets
+        if not fit.curve:
+            x, y = side.targets, side.predictions
         axes.plot(x, y, marker, label=name)
     if fit.curve:
         axes.plot(*fit.curve, label="model")
         _label(axes, names[0], target)
     else:
-        axes.axline((x[0], x[0]), slope=1, label="exact")
+        mean = fit.sides["training"].targets.mean()
+        axes.axline((mean, mean), slope=1, color=_style.GREY, label="exact")
         _label(axes, f"Measured {target}", f"Predicted {target}")
     axes.set_title(
         f"R² = {fit.sides['validation'].r_squared():.3f} on rows never trained on"
@@ -272,7 +277,7 @@ def _draw_residuals(sides: dict[str, Side], target: str) -> Figure:
         points.set(label=name, marker=marker)
     _label(axes, f"Predicted {target}", f"Measured - predicted {target}")
     error = sides["validation"].error() ** 0.5
-    axes.set_title(f"Predictions are off by about {error:.3g}")
+    axes.set_title(f"Predictions for new rows are off by about {error:.3g}")
     axes.legend()
     return figure
 
@@ -281,9 +286,9 @@ def _draw_losses(sides: dict[str, Side]) -> Figure:
     figure = Figure()
     axes = figure.subplots()
     plots.learning_curves(axes, {name: side.losses for name, side in sides.items()})
-    ratio = sides["validation"].error() / sides["training"].error()
+    ends = (f"{side.error():.3g} in {name}" for name, side in sides.items())
     axes.set(
-        title=f"The validation loss ends at {ratio:.2f} times\nthe training loss",
+        title="The loss ends at " + ",\nat ".join(ends),
         ylabel="Mean squared error",
     )
     return figure

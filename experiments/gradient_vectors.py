@@ -95,15 +95,15 @@ def run(config: Config) -> Outcome:
         computed={"sine-gradient": difference},
         tables=(
             Table(
-                f"The gradient at 5 of {config.points} drawn points",
+                "The gradient at the first drawn points",
                 ("Point (x, y)", "By hand", "By automatic differentiation"),
                 tuple(zip(points[:5].tolist(), hand[:5], autodiff[:5], strict=True)),
             ),
         ),
         plots={
             "arrows": Plot(
-                "Arrows are gradients by hand; every dot is where the arrow by automatic "
-                "differentiation ends.",
+                "Arrows are gradients by hand; the dots are where those by automatic "
+                "differentiation end.",
                 partial(_draw_arrows, config),
             ),
             "directions": Plot(
@@ -124,9 +124,9 @@ def run(config: Config) -> Outcome:
 def _draw_arrows(config: Config) -> Figure:
     figure = Figure(figsize=(5.2, 4.4))
     axes = figure.subplots()
-    edge = np.linspace(-1.25 * config.reach, 1.25 * config.reach, 201)
-    heights = height(np.stack(np.meshgrid(edge, edge)))
-    filled = axes.contourf(edge, edge, heights, levels=20)
+    edge = np.linspace(-1.25 * config.reach, 1.25 * config.reach, 101)
+    heights = height(jnp.asarray(np.meshgrid(edge, edge)))
+    filled = axes.contourf(edge, edge, heights, levels=10)
     coordinates = np.arange(-config.reach, config.reach + 1e-9, config.spacing)
     tails = np.stack(np.meshgrid(coordinates, coordinates), axis=-1).reshape(-1, 2)
     hand, autodiff = map(np.asarray, gradients(tails))

@@ -90,13 +90,17 @@ class Price(NamedTuple):
 
 def run(config: Config) -> Outcome:
     """Takes the seven steps, prices the gradient, compares learning rates."""
+    if config.epochs < 1:
+        raise ValueError(f"epochs must be at least 1; got {config.epochs}.")
     descents = _descend(config)
     prices = tuple(map(_price, config.weight_counts))
     refusals = _refusals(np.array([3, 5, 12]))
+    value, slope = map(float, jax.jit(jax.value_and_grad(loss))(3.0))
+    gradient = jax.jit(jax.grad(loss))(np.array([3.0, 5.0, 12.0])).tolist()
     return Outcome(
         computed={
-            "square-value": jax.jit(jax.value_and_grad(loss))(3.0),
-            "square-sum-gradient": jax.jit(jax.grad(loss))(np.array([3.0, 5.0, 12.0])),
+            "square-value": [value, slope],
+            "square-sum-gradient": gradient,
             "integer-inputs": refusals["funclearn.gradients.autodiff"],
         },
         tables=(
@@ -130,6 +134,8 @@ def run(config: Config) -> Outcome:
         },
         history={f"loss at rate {d.learning_rate:g}": d.losses for d in descents},
         findings=(
+            f"At x = 3 the loss is {value:g} and its slope {slope:g}; at (3, 5, 12) "
+            f"the gradient is {gradient}.",
             *(
                 f"A learning rate of {d.learning_rate:g} {d.verdict}: x goes "
                 f"{', '.join(f'{x:.4g}' for x in d.positions[:4])} …"
@@ -168,7 +174,7 @@ def _round(config: Config) -> tuple[tuple[str, Any], ...]:
 
 
 def _descend(config: Config) -> tuple[Descent, ...]:
-    start = np.float32(config.start)
+    start = jnp.float32(config.start)
     runs = jax.jit(jax.vmap(lambda rate: learn(start, rate, config.epochs)[1]))
     positions, losses = map(np.asarray, runs(np.array(config.learning_rates)))
     return tuple(
@@ -194,7 +200,7 @@ def _judge(losses: np.ndarray, good_enough: float) -> tuple[str, int, str]:
 def _price(count: int) -> Price:
     calls = []
 
-    def counted(weights: jax.Array, batch: None, key: None) -> jax.Array:
+    def counted(weights: jax.Array, batch: Any, key: Any) -> jax.Array:
         jax.debug.callback(calls.append, weights[0])
         return loss(weights)
 
@@ -214,7 +220,8 @@ def _price(count: int) -> Price:
 
 def _operations(function: Any, count: int) -> float:
     weights = jax.ShapeDtypeStruct((count,), jnp.float32)
-    return jax.jit(function).lower(weights).cost_analysis()["flops"]
+    analysis: Any = jax.jit(function).lower(weights).cost_analysis()
+    return analysis["flops"]
 
 
 def _refusals(integers: np.ndarray) -> dict[str, str]:

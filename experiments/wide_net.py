@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 from matplotlib.figure import Figure
@@ -46,13 +47,13 @@ class Config:
 
 def initial_params() -> WideNetParams:
     """PyTorch's initial network, whose weights are the transposes of these."""
-    return WideNetParams(*(array.T for array in neuromatch_network()))
+    return WideNetParams(*(jnp.asarray(array.T) for array in neuromatch_network()))
 
 
 def torch_run() -> tuple[np.ndarray, WideNetParams]:
     """What PyTorch recorded: the losses of 1847 epochs, and the parameters then."""
     with np.load(TORCH_RUN) as run:
-        last = (run[f"final_{name}"].T for name in WideNetParams._fields)
+        last = (jnp.asarray(run[f"final_{name}"].T) for name in WideNetParams._fields)
         return run["losses"], WideNetParams(*last)
 
 
@@ -68,9 +69,11 @@ def train(params: WideNetParams, data: fl.Dataset, config: Config) -> fl.Run:
 
 def run(config: Config) -> Outcome:
     """Trains the network, and holds its losses and parameters against PyTorch's."""
-    start, data = initial_params(), fl.Dataset(*neuromatch_data())
-    run = train(start, data, config)
-    losses, params = jax.device_get((run.history.loss, run.state.params))
+    if config.epochs < 1:
+        raise ValueError(f"epochs must be at least 1; got {config.epochs}.")
+    start, data = initial_params(), fl.Dataset(*map(jnp.asarray, neuromatch_data()))
+    trained = train(start, data, config)
+    losses, params = jax.device_get((trained.history.loss, trained.state.params))
     torch_losses, torch_params = torch_run()
     shared = min(len(losses), len(torch_losses))
     differences = np.abs(losses[:shared] / torch_losses[:shared] - 1)
@@ -84,8 +87,8 @@ def run(config: Config) -> Outcome:
                 partial(_draw_fit, data, start, params),
             ),
             "loss": Plot(
-                "Above, the loss before every epoch's update; below, the relative "
-                "difference between the two runs.",
+                "Above, the loss before every epoch's update; below, the largest "
+                "relative difference between the two runs so far.",
                 partial(_draw_losses, losses, torch_losses, differences),
             ),
         },
@@ -102,22 +105,25 @@ def run(config: Config) -> Outcome:
 
 def _parameter_table(*params: WideNetParams) -> Table:
     """Describes parameters at the start, trained here, and trained in PyTorch."""
-    layers = zip(WideNetParams._fields, *params, strict=True)
-    flat = (np.concatenate([leaf.ravel() for leaf in leaves]) for leaves in params)
+    params = jax.device_get(params)
+    layers = dict(zip(WideNetParams._fields, zip(*params, strict=True), strict=True))
+    layers["all"] = tuple(np.concatenate([*map(np.ravel, leaves)]) for leaves in params)
     return Table(
         "Parameters",
-        ("Layer", "Shape", "Number", "Change in training", "From PyTorch's (relative)"),
-        tuple(_row(*layer) for layer in (*layers, ("all", *flat))),
+        (
+            *("Layer", "Shape", "Number", "Distance moved"),
+            "Relative distance from PyTorch's after 1847 epochs",
+        ),
+        tuple(_row(name, *arrays) for name, arrays in layers.items()),
     )
 
 
 def _row(
     name: str, start: np.ndarray, trained: np.ndarray, torch: np.ndarray
 ) -> tuple[str, str, int, float, float]:
-    norm = np.linalg.norm
-    distance = norm(trained - torch) / norm(torch)
-    shape = str(start.shape)
-    return name, shape, start.size, float(norm(trained - start)), float(distance)
+    moved = np.linalg.norm(trained - start)
+    apart = np.linalg.norm(trained - torch) / np.linalg.norm(torch)
+    return name, str(start.shape), start.size, float(moved), float(apart)
 
 
 def _draw_fit(data: fl.Dataset, start: WideNetParams, params: WideNetParams) -> Figure:
@@ -146,10 +152,10 @@ def _draw_losses(
     figure = Figure(figsize=(5.2, 4.4))
     above, below = figure.subplots(2, sharex=True, height_ratios=(2, 1))
     plots.learning_curves(above, {"here": losses, "PyTorch": torch_losses})
-    above.set(title="Epoch for epoch the loss of PyTorch", xlabel="", xscale="log")
+    above.set(title="Epoch for epoch the losses of PyTorch", xlabel="", xscale="log")
     epochs = np.arange(1, len(differences) + 1)
-    below.plot(epochs, differences, color=_style.PURPLE)
-    below.set(xlabel="Epoch", ylabel="Difference", yscale="log")
+    below.semilogy(epochs, np.maximum.accumulate(differences), color=_style.GREY)
+    below.set(xlabel="Epoch", ylabel="Difference")
     return figure
 
 

@@ -19,7 +19,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool
 
-__all__ = ["repeat"]
+__all__ = ["blank_row", "blank_rows", "repeat"]
 
 Body = Callable[[Any], tuple[Any, Any]]
 
@@ -42,7 +42,7 @@ def repeat(
         The last state, and the rows along a new axis 0 of the given length; rows of
         trips that were not made are NaN in floating leaves and zero in others.
     """
-    if running is None and length != 1:
+    if length == 0 or (running is None and length > 1):
         return _scan(body, state, length, None)
     # What is differentiated with respect to must be an argument, not in a closure.
     body, captured = jax.closure_convert(body, state)
@@ -64,7 +64,7 @@ def repeat(
 def _scan(body: Body, state: Any, length: int, running: Any) -> tuple[Any, Any]:
     if running is None:
         return jax.lax.scan(lambda state, _: body(state), state, length=length)
-    blank = _blank_row(body, state)
+    blank = blank_row(jax.eval_shape(body, state)[1])
 
     def trip(state: Any, _: None) -> tuple[Any, Any]:
         return jax.lax.cond(running(state), body, lambda state: (state, blank), state)
@@ -73,10 +73,8 @@ def _scan(body: Body, state: Any, length: int, running: Any) -> tuple[Any, Any]:
 
 
 def _while(body: Body, state: Any, length: int, running: Any) -> tuple[Any, Any]:
-    blank = _blank_row(body, state)
-    rows = jax.tree.map(
-        lambda leaf: jnp.broadcast_to(leaf, (length, *leaf.shape)), blank
-    )
+    blank = blank_row(jax.eval_shape(body, state)[1])
+    rows = blank_rows(blank, length)
     # The compiler is not to see how many trips there are: it would unroll a single one.
     length = jax.lax.optimization_barrier(jnp.int32(length))
 
@@ -99,12 +97,21 @@ def _while(body: Body, state: Any, length: int, running: Any) -> tuple[Any, Any]
     return state, rows
 
 
-def _blank_row(body: Body, state: Any) -> Any:
-    def blank(leaf: jax.ShapeDtypeStruct) -> Array:
+def blank_row(row: Any) -> Any:
+    """A row of an epoch that never ran: NaN in floating leaves and zero in others."""
+
+    def blank(leaf: Any) -> Array:
         floating = jnp.issubdtype(leaf.dtype, jnp.inexact)
         return jnp.full(leaf.shape, jnp.nan if floating else 0, leaf.dtype)
 
-    return jax.tree.map(blank, jax.eval_shape(body, state)[1])
+    return jax.tree.map(blank, row)
+
+
+def blank_rows(row: Any, length: int) -> Any:
+    """A number of blank rows like `row`, along a new axis 0."""
+    return jax.tree.map(
+        lambda leaf: jnp.broadcast_to(leaf, (length, *leaf.shape)), blank_row(row)
+    )
 
 
 @jax.custom_batching.custom_vmap

@@ -227,6 +227,12 @@ def test_every_lane_of_a_vmap_stops_by_itself(fl, problem):
     assert set(lanes.reason.name) == {"epochs", "target", "diverged"}
 
 
+def test_no_epochs(fl, problem):
+    run = problem(0.05, fl.stopping.target(12.0), epochs=0)
+    assert (int(run.epochs), run.reason.name) == (0, "epochs")
+    assert run.history.loss.shape == (0,)
+
+
 def test_nested_vmap(fl, problem):
     rule = fl.stopping.target(12.0)
     rates = jnp.array([[0.02, 0.05], [0.1, 0.2]])

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, PRNGKeyArray, Shaped
+from jaxtyping import Array, Bool, Float, PRNGKeyArray, Shaped
 
 from funclearn._checks import (
     check_key,
@@ -25,6 +25,7 @@ __all__ = [
     "Dataset",
     "Scaler",
     "batches",
+    "folds",
     "noisy_sine",
     "read_csv",
     "split",
@@ -98,7 +99,7 @@ def split(
 
     Raises:
         TypeError: if the fraction is not a number known at trace time.
-        ValueError: if a part would be empty.
+        ValueError: if it is not between 0 and 1, or a part would be empty.
     """
     check_key("key", key)
     n_rows = leading_length("dataset", dataset)
@@ -106,6 +107,10 @@ def split(
         raise TypeError(
             "validation_fraction must be a number known at trace time; got "
             f"{validation_fraction!r}."
+        )
+    if not 0 < validation_fraction < 1:
+        raise ValueError(
+            f"validation_fraction must be between 0 and 1; got {validation_fraction}."
         )
     n_validation = int(validation_fraction * n_rows)
     if not 0 < n_validation < n_rows:
@@ -119,6 +124,35 @@ def split(
         take(dataset, order[: n_rows - n_validation]),
         take(dataset, order[n_rows - n_validation :]),
     )
+
+
+def folds(key: PRNGKeyArray, dataset: Any, n_folds: int) -> Bool[Array, "folds n"]:
+    """Deals the rows out at random to folds whose sizes differ by one at most.
+
+    A mask has the same shape for folds of any size, so it can be mapped over; the
+    rows that train are `~held_out`.
+
+    Args:
+        key: draws the order of the rows.
+        dataset: a pytree of arrays with one leading length n.
+        n_folds: number of folds, 2 to n.
+
+    Returns:
+        One mask a fold, true for the rows that it holds out: every row once in all.
+
+    Raises:
+        TypeError: if `n_folds` is not an integer known at trace time.
+        ValueError: if `n_folds` is less than 2 or more than n.
+    """
+    check_key("key", key)
+    n_rows = leading_length("dataset", dataset)
+    n_folds = integer_at_least("n_folds", n_folds, 2)
+    if n_folds > n_rows:
+        raise ValueError(
+            f"n_folds must be at most the number of rows, {n_rows}; got {n_folds}."
+        )
+    fold = jax.random.permutation(key, jnp.arange(n_rows) % n_folds)
+    return fold[None, :] == jnp.arange(n_folds)[:, None]
 
 
 def batches(key: PRNGKeyArray, dataset: Any, batch_size: int) -> Iterator[Any]:
@@ -183,8 +217,8 @@ class Scaler(NamedTuple):
     def __call__(self, dataset: Dataset) -> Dataset:
         """Scales a data set with these numbers."""
         return Dataset(
-            (dataset.inputs - self.input_shift) / self.input_scale,
-            (dataset.targets - self.target_shift) / self.target_scale,
+            _scale(dataset.inputs, self.input_shift, self.input_scale),
+            _scale(dataset.targets, self.target_shift, self.target_scale),
         )
 
     def unscale(self, params: Any) -> Any:
@@ -217,8 +251,10 @@ class Scaler(NamedTuple):
         return params._replace(weight=weight, bias=bias)
 
     def unscale_predictions(self, predictions: Array) -> Array:
-        """Turns predictions of a model of scaled data back into original units."""
-        return predictions * self.target_scale + self.target_shift
+        """Turns predictions `(n, ...)` of scaled targets back into original units."""
+        return jax.vmap(lambda row: row * self.target_scale + self.target_shift)(
+            predictions
+        )
 
 
 def standardise(train: Dataset, *, targets: bool = False) -> tuple[Dataset, Scaler]:
@@ -247,14 +283,22 @@ def standardise(train: Dataset, *, targets: bool = False) -> tuple[Dataset, Scal
     return scaler(train), scaler
 
 
+def _scale(rows: Any, shift: Any, scale: Any) -> Array:
+    return jax.vmap(lambda row: (row - shift) / scale)(rows)
+
+
 def _shift_and_scale(
-    columns: Shaped[Array, "n *row"],
+    columns: Any,
 ) -> tuple[Float[Array, "*row"], Float[Array, "*row"]]:
     columns = jnp.asarray(columns, jnp.result_type(columns, float))
     # A constant column's computed deviation is a rounding error, not always zero.
     constant = jnp.max(columns, axis=0) == jnp.min(columns, axis=0)
     shift = jnp.where(constant, columns[0], jnp.mean(columns, axis=0))
-    return shift, jnp.where(constant, 1.0, jnp.std(columns, axis=0))
+    # Deviations are brought to 1 first: their squares could leave the dtype's range.
+    reach = jnp.max(jnp.abs(_scale(columns, shift, 1.0)), axis=0)
+    reach = jnp.where(constant, 1.0, reach)
+    deviation = reach * jnp.std(_scale(columns, shift, reach), axis=0)
+    return shift, jnp.where(constant, 1.0, deviation)
 
 
 def read_csv(
@@ -282,9 +326,9 @@ def read_csv(
 
     Raises:
         OSError: if the file cannot be read.
-        ValueError: if a column is missing or named twice, a line has another number
-            of fields than the first, there are no rows, or a cell is no finite
-            number; the message names line, column and text.
+        ValueError: if a column is missing, named twice or asked for twice, a line has
+            another number of fields than the first, there are no rows, or a cell is
+            no finite number; the message names line, column and text.
     """
     with open(path, newline="", encoding="utf-8-sig") as file:
         lines = list(_numbered_lines(path, file))
@@ -305,6 +349,11 @@ def read_csv(
         positions = [_position(path, "inputs", one, names, width) for one in wanted]
         if not positions:
             raise ValueError("inputs must name at least one column; got none.")
+        if len({target_position, *positions}) <= len(positions):
+            raise ValueError(
+                "inputs must name columns once each, and not the target; got "
+                f"{inputs!r} with target {target!r}."
+            )
 
     columns = {
         position: _numbers(path, lines, position, names, width)
@@ -326,6 +375,8 @@ def _numbered_lines(path: Any, file: Any) -> Iterator[tuple[int, list[str]]]:
             line = reader.line_num + 1
     except csv.Error as error:
         raise ValueError(f"{path}, line {line}: {error}.") from None
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is no text in UTF-8: {error}.") from None
 
 
 def _position(
@@ -377,7 +428,7 @@ def _finite_number(path: Any, line: int, column: str, text: str, dtype: Any) -> 
         number = float(text) if "_" not in text else np.nan
     except ValueError:
         number = np.nan
-    if not abs(number) <= jnp.finfo(dtype).max:
+    if not abs(number) <= float(jnp.finfo(dtype).max):
         raise ValueError(
             f"{path}, line {line}, column {column}: {text!r} is no finite number."
         )

@@ -43,7 +43,7 @@ def mae(predictions: Shaped[Array, "..."], targets: Shaped[Array, "..."]) -> Sca
         ValueError: if the shapes differ, or there is nothing to average.
     """
     _check_equal_shapes(predictions, targets)
-    return jnp.mean(jnp.abs(predictions - targets))
+    return jnp.mean(_absolute(predictions - targets))
 
 
 def huber(
@@ -96,7 +96,9 @@ def cross_entropy(logits: Float[Array, "..."], labels: Shaped[Array, "..."]) -> 
             f"{jnp.shape(logits)}."
         )
     _check_something("logits", logits)
-    return jnp.mean(optax.softmax_cross_entropy_with_integer_labels(logits, labels))
+    losses = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
+    # Negative labels would count from the last class.
+    return jnp.mean(jnp.where(labels >= 0, losses, jnp.nan))
 
 
 def l1(strength: ScalarLike) -> Penalty:
@@ -108,7 +110,7 @@ def l1(strength: ScalarLike) -> Penalty:
     Raises:
         ValueError: if `strength` is negative.
     """
-    return _penalty(strength, jnp.abs)
+    return _penalty(strength, _absolute)
 
 
 def l2(strength: ScalarLike) -> Penalty:
@@ -132,6 +134,11 @@ def _penalty(strength: ScalarLike, size) -> Penalty:
         return strength * jnp.sum(jnp.stack(sizes))
 
     return penalty
+
+
+def _absolute(values: Array) -> Array:
+    # The slope of jnp.abs at 0 is 1; here it is 0, the mean of those on both sides.
+    return values * jnp.sign(values)
 
 
 def _check_equal_shapes(predictions: Array, targets: Array) -> None:

@@ -248,7 +248,8 @@ def from_nnx(module: Any) -> Model:
     def split(key: PRNGKeyArray) -> tuple[Any, Any]:
         graph, params, rest = nnx.split(build(nnx.Rngs(key)), nnx.Param, ...)
         if jax.tree.leaves(rest):
-            others = ", ".join(".".join(map(str, path)) for path in rest.flat_state())
+            paths = nnx.to_flat_state(rest).paths
+            others = ", ".join(".".join(map(str, path)) for path in paths)
             raise ValueError(
                 f"module must keep no variables but nnx.Param; it keeps {others}."
             )

@@ -1,0 +1,217 @@
+"""One train step for every optimizer: formulas, masks, line searches, and bits."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+import funclearn as fl
+from funclearn.models import LinearParams
+
+KEY = jax.random.key(0)
+SCALED = jax.tree.map(np.float64, fl.data.standardise(fl.data.thermometer())[0])
+OBJECTIVE = fl.make_objective(fl.models.linear, fl.losses.mse)
+
+
+def thermometer():
+    """The thermometer's readings, standardised, in the precision in force."""
+    return jax.tree.map(jnp.asarray, SCALED)
+
+
+def momentum(learning_rate, decay, nesterov=False):
+    def update(params, grad, trace, step):
+        trace = grad + decay * trace
+        direction = grad + decay * trace if nesterov else trace
+        return params - learning_rate * direction, trace
+
+    return update, np.zeros(2)
+
+
+def adam(learning_rate, weight_decay=0.0, b1=0.9, b2=0.999, eps=1e-8):
+    def update(params, grad, moments, step):
+        first = b1 * moments[0] + (1 - b1) * grad
+        second = b2 * moments[1] + (1 - b2) * grad**2
+        mean, square = first / (1 - b1**step), second / (1 - b2**step)
+        direction = mean / (np.sqrt(square) + eps) + weight_decay * params
+        return params - learning_rate * direction, (first, second)
+
+    return update, (np.zeros(2), np.zeros(2))
+
+
+def harmonic(learning_rate):
+    def update(params, grad, memory, step):
+        return params - learning_rate / step * grad, memory
+
+    return update, None
+
+
+FORMULAS = {
+    "SGD": (optax.sgd(0.1), momentum(0.1, 0.0)),
+    "momentum": (optax.sgd(0.05, momentum=0.8), momentum(0.05, 0.8)),
+    "Nesterov": (optax.sgd(0.05, 0.8, nesterov=True), momentum(0.05, 0.8, True)),
+    "Adam": (optax.adam(0.2), adam(0.2)),
+    "AdamW": (optax.adamw(0.2, weight_decay=0.1), adam(0.2, weight_decay=0.1)),
+    "schedule": (optax.sgd(lambda count: 0.3 / (count + 1.0)), harmonic(0.3)),
+}
+
+
+@pytest.mark.parametrize("optimizer, formula", FORMULAS.values(), ids=FORMULAS)
+@pytest.mark.parametrize("batch_size", [None, 4])
+def test_steps_follow_the_formula(optimizer, formula, batch_size, float64):
+    train, epochs = thermometer(), 5
+    step = fl.make_train_step(OBJECTIVE, optimizer)
+    state = fl.init_state(KEY, LinearParams(1.0, 0.5), optimizer)
+    run = fl.fit(
+        step,
+        state,
+        train,
+        epochs=epochs,
+        batch_size=batch_size,
+        record=lambda state, info, evaluation: jnp.stack(state.params),
+    )
+    (update, memory), params = formula, np.array([1.0, 0.5])
+    expected, count = [], 0
+    for epoch in range(epochs):
+        batches = [train]
+        if batch_size is not None:
+            key = jax.random.fold_in(jax.random.fold_in(KEY, 1), epoch)
+            batches = fl.data.batches(key, train, batch_size)
+        for batch in batches:
+            inputs, targets = np.asarray(batch.inputs), np.asarray(batch.targets)
+            residuals = params[0] * inputs + params[1] - targets
+            grad = 2 * np.array([np.mean(residuals * inputs), np.mean(residuals)])
+            count += 1
+            params, memory = update(params, grad, memory, count)
+        expected.append(params)
+    np.testing.assert_allclose(run.history, expected, rtol=1e-10)
+
+
+def least_squares(train):
+    design = np.stack([train.inputs, np.ones(len(train.inputs))], axis=1)
+    return np.linalg.lstsq(design, train.targets, rcond=None)[0]
+
+
+LINE_SEARCHES = {
+    "L-BFGS": (optax.lbfgs(), 10),
+    "backtracking": (
+        optax.chain(optax.sgd(1.0), optax.scale_by_backtracking_linesearch(20)),
+        60,
+    ),
+}
+line_searches = pytest.mark.parametrize(
+    "optimizer, epochs", LINE_SEARCHES.values(), ids=LINE_SEARCHES
+)
+
+
+@line_searches
+def test_a_line_search_goes_through_the_same_step(optimizer, epochs, float64):
+    train = thermometer()
+    step = fl.make_train_step(OBJECTIVE, optimizer)
+    state = fl.init_state(KEY, LinearParams(1.0, 0.0), optimizer)
+    run = fl.fit(step, state, train, epochs=epochs)
+    np.testing.assert_allclose(run.state.params, least_squares(train), rtol=1e-7)
+    assert np.all(np.diff(run.history.loss) <= 1e-12)
+
+
+def test_an_optimizer_is_told_the_loss_the_gradient_and_the_function(float64):
+    """The function being the step's own: the same batch, and the same noise."""
+
+    def update(updates, state, params, *, value, grad, value_fn):
+        told, slopes = jax.value_and_grad(value_fn)(params)
+        off = sum(
+            jnp.abs(grad[leaf] - updates[leaf]) + jnp.abs(slopes[leaf] - updates[leaf])
+            for leaf in range(2)
+        )
+        return jax.tree.map(lambda leaf: -0.1 * leaf, updates), state + jnp.abs(
+            told - value
+        ) + off
+
+    spy = optax.GradientTransformationExtraArgs(lambda params: jnp.zeros(()), update)
+    noisy = fl.make_objective(fl.models.linear, fl.losses.mse, input_noise=0.5)
+    step = fl.make_train_step(noisy, spy)
+    state = fl.init_state(KEY, LinearParams(1.0, 0.0), spy)
+    run = fl.fit(step, state, thermometer(), epochs=3, batch_size=4)
+    assert run.state.params != state.params
+    np.testing.assert_allclose(run.state.opt_state, 0, atol=1e-9)
+
+
+LABELS = LinearParams(weight="frozen", bias="free")
+FROZEN = LinearParams(weight=True, bias=False)
+MASKS = {
+    "partition": optax.partition(
+        {"free": optax.adam(0.3), "frozen": optax.set_to_zero()}, LABELS
+    ),
+    "freeze": optax.chain(optax.adam(0.3), optax.transforms.freeze(FROZEN)),
+    "masked": optax.chain(
+        optax.masked(optax.adam(0.3), LinearParams(False, True)),
+        optax.masked(optax.set_to_zero(), FROZEN),
+    ),
+    "selective": optax.transforms.selective_transform(
+        optax.adam(0.3), freeze_mask=FROZEN
+    ),
+}
+
+
+@pytest.mark.parametrize("optimizer", MASKS.values(), ids=MASKS)
+def test_masks_freeze_parameters(optimizer):
+    train, weight = thermometer(), jnp.float32(1.7)
+    step = fl.make_train_step(OBJECTIVE, optimizer)
+    state = fl.init_state(KEY, LinearParams(weight, jnp.float32(0)), optimizer)
+    for batch_size in (None, 11):
+        run = fl.fit(step, state, train, epochs=300, batch_size=batch_size)
+        assert run.state.params.weight == weight
+        # The best offset of a line of any slope through standardised inputs.
+        np.testing.assert_allclose(
+            run.state.params.bias, np.mean(train.targets), rtol=1e-4
+        )
+
+
+OPTIMIZERS = {
+    "SGD": (optax.sgd(0.05), 4, (6,)),
+    "momentum": (optax.sgd(0.05, momentum=0.9), 4, (6,)),
+    "Adam": (optax.adam(0.1), 4, (6,)),
+    "L-BFGS": (optax.lbfgs(memory_size=2), 3, (3, 3)),  # slow to compile
+}
+NOISY = fl.make_objective(fl.models.linear, fl.losses.mse, input_noise=0.1)
+
+
+def bits(tree):
+    leaves = jax.tree.leaves(tree)
+    typed = [jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key) for leaf in leaves]
+    return [
+        np.asarray(jax.random.key_data(leaf) if key else leaf).tobytes()
+        for leaf, key in zip(leaves, typed, strict=True)
+    ]
+
+
+@pytest.mark.parametrize("optimizer, size, whole", OPTIMIZERS.values(), ids=OPTIMIZERS)
+@pytest.mark.parametrize("minibatches", [False, True])
+def test_a_run_may_be_cut_anywhere_without_changing_a_bit(
+    optimizer, size, whole, minibatches
+):
+    train = jax.tree.map(lambda leaf: leaf[:9], thermometer())
+    start = fl.init_state(KEY, LinearParams(1.0, 0.0), optimizer)
+    step = fl.make_train_step(NOISY, optimizer)
+    evaluate = fl.make_evaluation(fl.models.linear, fl.losses.mse)
+
+    def run(*pieces):
+        state, histories = start, []
+        for epochs in pieces:
+            state, history, *_ = fl.fit(
+                step,
+                state,
+                train,
+                train,
+                epochs=epochs,
+                batch_size=size if minibatches else None,
+                evaluate=evaluate,
+            )
+            histories.append(history)
+        history = jax.tree.map(lambda *rows: np.concatenate(rows), *histories)
+        return bits(state), bits(history)
+
+    wanted = run(*whole)
+    for pieces in [(1,) * 6, (2, 2, 2), (3, 3), (1, 2, 3), (3, 2, 1)]:
+        assert run(*pieces) == wanted, pieces
+    assert run(1, 1) == run(2)

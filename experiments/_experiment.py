@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from matplotlib.figure import Figure
 
-__all__ = ["Outcome", "Plot", "Table"]
+__all__ = ["Outcome", "Picture", "Plot", "Table"]
 
 
 class Table(NamedTuple):
@@ -35,6 +35,17 @@ class Plot(NamedTuple):
     draw: Callable[[], Figure]
 
 
+class Picture(NamedTuple):
+    """A drawing that is no matplotlib figure, and the sentence that goes with it.
+
+    `svg` is a whole document without identifiers; within the page it takes the colour
+    of the text around it.
+    """
+
+    caption: str
+    svg: str
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Outcome:
     """Everything that one run of an experiment found.
@@ -44,6 +55,7 @@ class Outcome:
             the same structure as the published value.
         tables: what to print, in order.
         plots: file stem -> plot.
+        pictures: file stem -> picture.
         history: column name -> one value an epoch (all of one length); empty where
             there is no training run.
         findings: sentences about this run, with its own numbers in them.
@@ -52,5 +64,6 @@ class Outcome:
     computed: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     tables: tuple[Table, ...] = ()
     plots: Mapping[str, Plot] = dataclasses.field(default_factory=dict)
+    pictures: Mapping[str, Picture] = dataclasses.field(default_factory=dict)
     history: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
     findings: tuple[str, ...] = ()

@@ -1,13 +1,14 @@
 """Runs an experiment and writes its folder of results.
 
-`OUT/NAME/` holds every figure as PNG and SVG, `history.csv` where there was a
-training run, and `summary.json`, from which the page is made:
+`OUT/NAME/` holds every figure as PNG and SVG, every picture as SVG, `history.csv` where
+there was a training run, and `summary.json`, from which the page is made:
 
 - `name`, `summary`, `explanation`, `sources`, `command`: which experiment, and how to
   run it again;
 - `config`, `device`, `versions`, `seconds`: how it ran;
-- `findings`, `tables` (`title`, `columns`, `rows`), `figures` (`file`, the name without
-  its suffix, and `caption`), `history` (file name or null): what it found;
+- `findings`, `tables` (`title`, `columns`, `rows`), `figures` and `pictures` (`file`,
+  the name without its suffix, and `caption`), `history` (file name or null): what it
+  found;
 - `compared`: whether it ran with its default settings, and so is compared;
 - `published`: for every published figure `id`, `source`, `setting`, `quantity`,
   `published`, `computed`, `difference`, `tolerance`, `met`, `misses`;
@@ -74,6 +75,8 @@ def perform(
     folder = out / experiment.name
     folder.mkdir(parents=True, exist_ok=True)
     figures = [_draw(folder, stem, plot) for stem, plot in outcome.plots.items()]
+    for stem, picture in outcome.pictures.items():
+        write(folder / f"{stem}.svg", picture.svg)
     if outcome.history:
         write(folder / "history.csv", _history(outcome.history))
     compared = config == experiment.config_type()
@@ -89,6 +92,10 @@ def perform(
         findings=outcome.findings,
         tables=[table._asdict() for table in outcome.tables],
         figures=figures,
+        pictures=[
+            {"file": stem, "caption": picture.caption}
+            for stem, picture in outcome.pictures.items()
+        ],
         history="history.csv" if outcome.history else None,
         compared=compared,
         published=_comparisons(experiment.name, outcome.computed) if compared else [],
@@ -117,6 +124,7 @@ _EMPTY: dict[str, Any] = {
     "findings": [],
     "tables": [],
     "figures": [],
+    "pictures": [],
     "history": None,
     "compared": True,
     "error": None,

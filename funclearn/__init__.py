@@ -5,6 +5,7 @@ from importlib.metadata import version as _version
 from funclearn import analytic as analytic
 from funclearn import data as data
 from funclearn import gradients as gradients
+from funclearn import graphs as graphs
 from funclearn import losses as losses
 from funclearn import models as models
 from funclearn import objectives as objectives

@@ -1,13 +1,43 @@
-"""Gradients derived by hand, to be used through `funclearn.gradients.given`.
+"""Gradients derived by hand.
 
-Each is `(params, batch) -> grads`; its docstring is the derivation.
+Those of models are `(params, batch) -> grads`, to be used through
+`funclearn.gradients.given`; `penalised` adds the gradient of a penalty to them. Those
+of the two textbook functions take the function's own arguments. The docstring of each
+is its derivation.
 """
 
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
+from jaxtyping import Array, Float
 
-from funclearn._types import Batch, Params
+from funclearn._checks import is_static_number
+from funclearn._signatures import with_key
+from funclearn._types import Batch, Params, ScalarLike
 
-__all__ = ["linear_mse", "polynomial_mse"]
+__all__ = [
+    "SoftmaxParams",
+    "l1",
+    "l2",
+    "linear_mse",
+    "neuron_mse",
+    "penalised",
+    "polynomial_mse",
+    "sine_of_squares",
+    "softmax_cross_entropy",
+    "tanh_log_ratio",
+    "wide_net_mse",
+]
+
+
+class SoftmaxParams(NamedTuple):
+    """Parameters of softmax regression, the logits being inputs @ weight + bias."""
+
+    weight: Float[Array, "features classes"]
+    bias: Float[Array, " classes"]
 
 
 def linear_mse(params: Params, batch: Batch) -> Params:
@@ -52,6 +82,9 @@ def polynomial_mse(params: Params, batch: Batch) -> Params:
 
     Returns:
         The derivatives, in the type of the parameters.
+
+    References:
+        Bishop, Pattern Recognition and Machine Learning, 2006, section 1.1.
     """
     degree = params.coefficients.shape[0] - 1
     powers = jnp.vander(batch.inputs, degree + 1, increasing=True)
@@ -59,5 +92,253 @@ def polynomial_mse(params: Params, batch: Batch) -> Params:
     return params._replace(coefficients=slopes @ powers)
 
 
+def neuron_mse(params: Params, batch: Batch) -> Params:
+    """The gradient of the mean squared error of `models.neuron`.
+
+    For a single reading this is the squared error of the source:
+
+        p_i   = tanh(w x_i + b)
+        L     = 1/n Σ_i (y_i - p_i)²
+        dL/dp_i = -2 (y_i - p_i) / n
+        dtanh(s)/ds = 1 - tanh²(s)
+        dL/dw = Σ_i -2 x_i (y_i - p_i) (1 - p_i²) / n
+        dL/db = Σ_i -2 (y_i - p_i) (1 - p_i²) / n
+
+    Args:
+        params: scalar weight and scalar bias.
+        batch: inputs and targets `(n,)`.
+
+    Returns:
+        The derivatives, in the type of the parameters.
+
+    References:
+        Neuromatch Academy, Deep Learning, Gradient Descent and AutoGrad, section 2.2.
+    """
+    predictions = jnp.tanh(params.weight * batch.inputs + params.bias)
+    slopes = _mse_slopes(predictions, batch.targets) * _tanh_slope(predictions)
+    return params._replace(weight=jnp.dot(slopes, batch.inputs), bias=jnp.sum(slopes))
+
+
+def wide_net_mse(params: Params, batch: Batch) -> Params:
+    """The gradient of the mean squared error of `models.wide_net`, of any width.
+
+    Back-propagation: the chain rule from the loss towards the inputs, every factor
+    written in terms of what the forward pass has computed.
+
+        h_ij = tanh(Σ_k x_ik W_kj + b_j)        the hidden layer
+        p_il = Σ_j h_ij V_jl + c_l              the prediction
+        L    = 1/nm Σ_il (p_il - y_il)²         the loss, of n rows and m outputs
+        dL/dp_il = 2 (p_il - y_il) / nm
+        dL/dc_l  = Σ_i dL/dp_il
+        dL/dV_jl = Σ_i h_ij · dL/dp_il
+        dL/dh_ij = Σ_l dL/dp_il · V_jl
+        dL/ds_ij = dL/dh_ij · (1 - h_ij²)       s being the argument of tanh
+        dL/db_j  = Σ_i dL/ds_ij
+        dL/dW_kj = Σ_i x_ik · dL/ds_ij
+
+    Args:
+        params: `models.WideNetParams`, or another NamedTuple with its fields.
+        batch: inputs `(n, inputs)`, targets `(n, outputs)`.
+
+    Returns:
+        The derivatives, in the type of the parameters.
+
+    References:
+        Neuromatch Academy, Deep Learning, Gradient Descent and AutoGrad, sections 1.3
+        and 3.1.
+    """
+    arguments = batch.inputs @ params.hidden_weight + params.hidden_bias[None, :]
+    hidden = jnp.tanh(arguments)
+    predictions = hidden @ params.output_weight + params.output_bias[None, :]
+    slopes = _mse_slopes(predictions, batch.targets)
+    hidden_slopes = slopes @ params.output_weight.T * _tanh_slope(hidden)
+    return params._replace(
+        hidden_weight=batch.inputs.T @ hidden_slopes,
+        hidden_bias=jnp.sum(hidden_slopes, axis=0),
+        output_weight=hidden.T @ slopes,
+        output_bias=jnp.sum(slopes, axis=0),
+    )
+
+
+def softmax_cross_entropy(params: Params, batch: Batch) -> Params:
+    """The gradient of the mean cross-entropy of softmax regression.
+
+    With t_ik = 1 where k is the label of row i, and 0 elsewhere:
+
+        z_ik = Σ_j x_ij W_jk + b_k              the logits
+        q_ik = exp(z_ik) / Σ_l exp(z_il)        the probabilities
+        L    = -1/n Σ_ik t_ik log q_ik
+        d log q_ik/dz_il = [k = l] - q_il
+        dL/dz_il = -1/n Σ_k t_ik ([k = l] - q_il)
+                 = (q_il - t_il) / n            since Σ_k t_ik = 1
+        dL/dW_jl = Σ_i x_ij · dL/dz_il
+        dL/db_l  = Σ_i dL/dz_il
+
+    Args:
+        params: `SoftmaxParams`, or another NamedTuple with its fields.
+        batch: inputs `(n, features)`, targets `(n,)`: integers in `[0, classes)`.
+
+    Returns:
+        The derivatives, in the type of the parameters.
+
+    References:
+        Bishop, Pattern Recognition and Machine Learning, 2006, section 4.3.4.
+    """
+    logits = batch.inputs @ params.weight + params.bias[None, :]
+    labels = jax.nn.one_hot(batch.targets, logits.shape[-1], dtype=logits.dtype)
+    slopes = (jax.nn.softmax(logits) - labels) / batch.targets.size
+    return params._replace(weight=batch.inputs.T @ slopes, bias=jnp.sum(slopes, axis=0))
+
+
+def l1(strength: ScalarLike) -> Callable[[Params], Params]:
+    """The gradient of the penalty `losses.l1(strength)`.
+
+        R     = λ Σ|p|
+        dR/dp = λ sign(p)       and 0, one of the subgradients, at the kink p = 0
+
+    Args:
+        strength: λ, not negative.
+
+    Returns:
+        `params -> grads`, to be added to another gradient by `penalised`.
+
+    Raises:
+        ValueError: if `strength` is negative.
+
+    References:
+        Goodfellow, Bengio, Courville, Deep Learning, 2016, section 7.1.2.
+    """
+    return _penalty_gradient(strength, jnp.sign)
+
+
+def l2(strength: ScalarLike) -> Callable[[Params], Params]:
+    """The gradient of the penalty `losses.l2(strength)`.
+
+        R     = λ Σp²
+        dR/dp = 2 λ p
+
+    Args:
+        strength: λ, not negative.
+
+    Returns:
+        `params -> grads`, to be added to another gradient by `penalised`.
+
+    Raises:
+        ValueError: if `strength` is negative.
+
+    References:
+        Goodfellow, Bengio, Courville, Deep Learning, 2016, section 7.1.1.
+    """
+    return _penalty_gradient(strength, lambda leaf: 2 * leaf)
+
+
+def penalised(
+    closed_form: Callable[..., Params], *penalties: Callable[[Params], Params]
+) -> Callable[..., Params]:
+    """Adds the gradients of penalties to that of a loss.
+
+        d(L + R₁ + …)/dp = dL/dp + dR₁/dp + …
+
+    Args:
+        closed_form: `(params, batch) -> grads` or `(params, batch, key) -> grads`.
+        penalties: `params -> grads`, as `l1` and `l2` return them.
+
+    Returns:
+        `(params, batch, key=None) -> grads`, a closed form in its turn:
+        `penalised(linear_mse, l1(0.1), l2(0.01))` is the elastic net's.
+    """
+    gradient = with_key(closed_form)
+
+    def penalised_gradient(params: Params, batch: Batch, key: Any = None) -> Params:
+        terms = [penalty(params) for penalty in penalties]
+        return jax.tree.map(
+            lambda *parts: sum(parts), gradient(params, batch, key), *terms
+        )
+
+    return penalised_gradient
+
+
+def sine_of_squares(x: ArrayLike, y: ArrayLike) -> tuple[Array, Array]:
+    """The partial derivatives of z = sin(x² + y²).
+
+        u     = x² + y²
+        z     = sin(u)
+        dz/du = cos(u)
+        du/dx = 2x,  du/dy = 2y
+        dz/dx = cos(x² + y²) · 2x
+        dz/dy = cos(x² + y²) · 2y
+
+    Args:
+        x: any shape; the derivative is taken entry by entry.
+        y: the same shape.
+
+    Returns:
+        dz/dx and dz/dy.
+
+    References:
+        Neuromatch Academy, Deep Learning, Gradient Descent and AutoGrad, section 1.1.
+    """
+    x, y = jnp.asarray(x), jnp.asarray(y)
+    slope = jnp.cos(x**2 + y**2)
+    return slope * 2 * x, slope * 2 * y
+
+
+def tanh_log_ratio(
+    x: ArrayLike, y: ArrayLike, z: ArrayLike
+) -> tuple[Array, Array, Array]:
+    """The partial derivatives of f = tanh(ln(1 + z · 2x / sin y)).
+
+    Forwards, with a name for every node of the computational graph:
+
+        a = 2x
+        b = sin(y)
+        c = a / b
+        d = z · c
+        e = ln(1 + d)
+        f = tanh(e)
+
+    Backwards, one factor an edge:
+
+        df/de = 1 - tanh²(e),  de/dd = 1 / (d + 1)
+        dd/dc = z,             dd/dz = c
+        dc/da = 1 / b,         dc/db = -a / b²
+        da/dx = 2,             db/dy = cos(y)
+
+        df/dx = (1 - tanh²(e)) · 1 / (d + 1) · z · 1 / b · 2
+        df/dy = (1 - tanh²(e)) · 1 / (d + 1) · z · (-a / b²) · cos(y)
+        df/dz = (1 - tanh²(e)) · 1 / (d + 1) · c
+
+    Args:
+        x: any shape; the derivative is taken entry by entry.
+        y: the same shape, in radians; sin y must not be 0.
+        z: the same shape; where 1 + d is not positive, f is not defined.
+
+    Returns:
+        df/dx, df/dy and df/dz.
+
+    References:
+        Neuromatch Academy, Deep Learning, Gradient Descent and AutoGrad, section 1.3,
+        which leaves df/dz to the reader.
+    """
+    a = 2 * jnp.asarray(x)
+    b = jnp.sin(y)
+    c = a / b
+    d = z * c
+    e = jnp.log(1 + d)
+    slope = _tanh_slope(jnp.tanh(e)) / (d + 1)
+    return slope * z / b * 2, slope * z * (-a / b**2) * jnp.cos(y), slope * c
+
+
 def _mse_slopes(predictions, targets):
     return 2 * (predictions - targets) / targets.size
+
+
+def _tanh_slope(value):
+    # 1 - value², which would lose its digits where tanh saturates.
+    return (1 - value) * (1 + value)
+
+
+def _penalty_gradient(strength: ScalarLike, slope) -> Callable[[Params], Params]:
+    if is_static_number(strength) and not strength >= 0:
+        raise ValueError(f"strength must not be negative; got {strength}.")
+    return lambda params: jax.tree.map(lambda leaf: strength * slope(leaf), params)

@@ -11,7 +11,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from experiments import _page, _style
-from experiments._experiment import Outcome, Plot, Table
+from experiments._experiment import Outcome, Picture, Plot, Table
 from experiments._report import Experiment, perform
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
@@ -26,6 +26,11 @@ def _draw():
     return figure
 
 
+PICTURE = (
+    '<svg xmlns="http://www.w3.org/2000/svg" width="2000" height="20" role="img" '
+    'aria-label="a line"><style>svg:root{color:red}</style>'
+    '<path d="M0 9h2000" stroke="currentColor"/></svg>'
+)
 OUTCOME = Outcome(
     computed={"broadcast-xxy": (3, 1), "broadcast-yxz": (3, 3)},
     tables=(
@@ -33,6 +38,7 @@ OUTCOME = Outcome(
         Table("Wide", tuple("abcdefghijkl"), ((1 / 3,) * 12, (1e-9 / 7,) * 12)),
     ),
     plots={"loss": Plot('The "loss" & more.', _draw), "again": Plot("Again.", _draw)},
+    pictures={"line": Picture("A line.", PICTURE)},
     findings=("A `code` word, a <tag> and an_identifier_" + "that_is_long_" * 8,),
 )
 EXPLANATION = "A paragraph & <more>.\n\n    loss = " + "mean((w * t_u + b)) " * 9
@@ -84,6 +90,7 @@ def test_shows_everything(outline):
         "A paragraph & <more>.",
         "A code word, a <tag>",
         'The "loss" & more.',
+        "A line.",
         "python -m experiments.validation --option long",
         "Ranks",
         "<y>",
@@ -93,7 +100,7 @@ def test_shows_everything(outline):
         "2 of 14 published figures met",
     ):
         assert part in words
-    assert len(_all(outline, "figure")) == len(_all(outline, "figcaption")) == 4
+    assert len(_all(outline, "figure")) == len(_all(outline, "figcaption")) == 6
 
 
 def test_needs_no_network(page, outline):

@@ -1,0 +1,195 @@
+"""A jaxpr as a tape: every equation evaluated, in order, with what it was given.
+
+Calls of `jit` and the like are opened, names are taken note of, equations that change
+nothing are left out, and those that depend on no input are folded into constants.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import jax.extend.core as jax_core
+import jax.numpy as jnp
+from jax.extend.core import primitives
+
+from funclearn._graph_equations import evaluate, is_inexact, literal
+
+__all__ = ["Record", "Result", "Tape", "record"]
+
+_OPENED = {
+    primitives.call_p,
+    primitives.closed_call_p,
+    primitives.jit_p,
+    primitives.remat_p,
+}
+_CAN_CHANGE_NOTHING = {
+    primitives.broadcast_in_dim_p,
+    primitives.convert_element_type_p,
+    primitives.copy_p,
+    primitives.reshape_p,
+    primitives.squeeze_p,
+}
+
+
+class Result(NamedTuple):
+    """One result of the record at a position of the tape."""
+
+    position: int
+    slot: int
+
+
+class Record(NamedTuple):
+    """What may become a node: an input, a constant, or an equation.
+
+    Attributes:
+        operation: `"input"`, `"constant"` or the name of the primitive.
+        results: its values.
+        active: whether it depends on a floating-point input.
+        equation: the equation, if it is one.
+        operands: where the equation's variables come from.
+    """
+
+    operation: str
+    results: Sequence[Any]
+    active: bool = False
+    equation: jax_core.JaxprEqn | None = None
+    operands: Mapping[jax_core.Var, Result] = {}
+
+
+class Tape(NamedTuple):
+    """Records in the order of their evaluation, and the names that some have."""
+
+    records: list[Record]
+    names: dict[int, str]
+
+    def add(self, record: Record) -> list[Result]:
+        """Appends a record and returns where its results are."""
+        self.records.append(record)
+        return self.results(len(self.records) - 1)
+
+    def results(self, position: int) -> list[Result]:
+        """Lists where the results of the record at a position are."""
+        count = len(self.records[position].results)
+        return [Result(position, slot) for slot in range(count)]
+
+    def value(self, result: Result) -> Any:
+        """Looks up a value."""
+        return self.records[result.position].results[result.slot]
+
+    def operand_values(self, position: int) -> dict[jax_core.Var, Any]:
+        """Looks up what the equation at a position was given."""
+        operands = self.records[position].operands
+        return {variable: self.value(result) for variable, result in operands.items()}
+
+    def has_adjoint(self, result: Result) -> bool:
+        """Whether the output can be differentiated with respect to a result."""
+        return self.records[result.position].active and is_inexact(self.value(result))
+
+
+def record(
+    jaxpr: jax_core.ClosedJaxpr, names: Sequence[str], arguments: Sequence[Any]
+) -> tuple[Tape, list[Result]]:
+    """Evaluates a jaxpr, equation by equation.
+
+    Args:
+        jaxpr: what to evaluate.
+        names: of its inputs.
+        arguments: values of its inputs.
+
+    Returns:
+        The tape, which starts with the inputs, and where the outputs are.
+    """
+    tape = Tape([], dict(enumerate(names)))
+    inputs = [
+        tape.add(Record("input", (value,), is_inexact(value)))[0] for value in arguments
+    ]
+    constants = [_constant(tape, value) for value in jaxpr.consts]
+    return tape, _interpret(tape, jaxpr.jaxpr, [*constants, *inputs])
+
+
+def _constant(tape: Tape, value: Any) -> Result:
+    return tape.add(Record("constant", (jnp.asarray(value),)))[0]
+
+
+def _interpret(
+    tape: Tape, jaxpr: jax_core.Jaxpr, arguments: Sequence[Result]
+) -> list[Result]:
+    variables = (*jaxpr.constvars, *jaxpr.invars)
+    environment = dict(zip(variables, arguments, strict=True))
+
+    def read(atom: Any) -> Result:
+        if isinstance(atom, jax_core.Literal):
+            return _constant(tape, literal(atom))
+        return environment[atom]
+
+    for equation in jaxpr.eqns:
+        results = _apply(tape, equation, [read(atom) for atom in equation.invars])
+        environment.update(zip(equation.outvars, results, strict=True))
+    return [read(atom) for atom in jaxpr.outvars]
+
+
+def _apply(
+    tape: Tape, equation: jax_core.JaxprEqn, operands: list[Result]
+) -> list[Result]:
+    if equation.primitive in _OPENED:
+        return _open(tape, equation, operands)
+    if equation.primitive is primitives.name_p:
+        return _name(tape, equation, operands[0])
+    if equation.primitive in _CAN_CHANGE_NOTHING and _changes_nothing(equation):
+        return operands
+    return _evaluate(tape, equation, operands)
+
+
+def _open(
+    tape: Tape, equation: jax_core.JaxprEqn, operands: list[Result]
+) -> list[Result]:
+    params = equation.params
+    inner = params["jaxpr"] if "jaxpr" in params else params["call_jaxpr"]
+    if isinstance(inner, jax_core.Jaxpr):
+        return _interpret(tape, inner, operands)
+    constants = [_constant(tape, value) for value in inner.consts]
+    return _interpret(tape, inner.jaxpr, [*constants, *operands])
+
+
+def _changes_nothing(equation: jax_core.JaxprEqn) -> bool:
+    before: Any = equation.invars[0].aval
+    after: Any = equation.outvars[0].aval
+    return (before.shape, before.dtype) == (after.shape, after.dtype)
+
+
+def _name(tape: Tape, equation: jax_core.JaxprEqn, operand: Result) -> list[Result]:
+    name = equation.params["name"]
+    named = tape.records[operand.position]
+    if operand.position not in tape.names and _has_one_result(named):
+        tape.names[operand.position] = name
+        return [operand]
+    (result,) = _evaluate(tape, equation, [operand])
+    tape.names[result.position] = name
+    return [result]
+
+
+def _has_one_result(record: Record) -> bool:
+    variables = record.equation.outvars if record.equation else ()
+    kept = [v for v in variables if not isinstance(v, jax_core.DropVar)]
+    return len(kept) == 1
+
+
+def _evaluate(
+    tape: Tape, equation: jax_core.JaxprEqn, operands: list[Result]
+) -> list[Result]:
+    sources = {
+        atom: operand
+        for atom, operand in zip(equation.invars, operands, strict=True)
+        if not isinstance(atom, jax_core.Literal)
+    }
+    values = {atom: tape.value(source) for atom, source in sources.items()}
+    results = evaluate(equation, values)
+    if all(_is_unnamed_constant(tape, operand) for operand in operands):
+        return [_constant(tape, result) for result in results]
+    active = any(map(tape.has_adjoint, operands))
+    operation = equation.primitive.name
+    return tape.add(Record(operation, results, active, equation, sources))
+
+
+def _is_unnamed_constant(tape: Tape, result: Result) -> bool:
+    operation = tape.records[result.position].operation
+    return operation == "constant" and result.position not in tape.names

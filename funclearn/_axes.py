@@ -1,0 +1,163 @@
+"""Where the axes of length 1 in a jaxpr come from.
+
+An axis either comes with the data or is inserted, by an expression of its own
+(`targets[None, :]`) or by an operation that needs one more (`predictions - targets`).
+`follow` carries that knowledge from the operands of an equation to its result.
+"""
+
+from typing import Any, NamedTuple
+
+from jax.extend.core import Literal
+
+from funclearn._sources import Site
+
+__all__ = ["ELEMENTWISE", "Operand", "Origin", "Origins", "follow", "operand"]
+
+ELEMENTWISE = frozenset(
+    "add add_any and atan2 clamp complex div eq ge gt le lt max min mul ne nextafter "
+    "or pow rem select_n sub xor".split()
+)
+"""The primitives that let two arrays stretch each other."""
+
+_KEEPING = frozenset({"convert_element_type", "copy", "stop_gradient"})
+
+
+class Origin(NamedTuple):
+    """Where an axis of length 1 comes from.
+
+    Attributes:
+        site: the expression that inserted it; None if not known.
+        inserted: False if it came with the data, as an argument or a single column.
+        alone: whether that expression does nothing else: `x[:, None]`, but not
+            `x.sum(1, keepdims=True)` or `zeros((n, 1))`.
+        untouched: whether nothing was computed of the value since.
+        at_hand: whether all that was computed since is in the same function.
+        stretched: the site, in a tuple, that stretched it to another length.
+    """
+
+    site: Site | None = None
+    inserted: bool = False
+    alone: bool = True
+    untouched: bool = True
+    at_hand: bool = True
+    stretched: tuple[Site | None, ...] = ()
+
+    def implicit(self, site: Site | None) -> bool:
+        """Whether the operation at `site` inserted the axis itself."""
+        return self.inserted and self.site == site
+
+    def explicit(self, site: Site | None) -> bool:
+        """Whether the reader of the operation at `site` has seen the axis inserted."""
+        if not (self.inserted and self.alone) or self.site == site:
+            return False
+        if self.site is None or site is None:
+            return self.untouched
+        if self.untouched and site.sees(self.site):
+            return True
+        return self.at_hand and site.contains(self.site)
+
+
+Origins = tuple[Origin | None, ...]
+"""One an axis; None for those of other lengths that nothing stretched."""
+
+
+class Operand(NamedTuple):
+    """What an operation is given: a shape, and where its axes of length 1 come from."""
+
+    shape: tuple[int, ...]
+    origins: Origins
+
+
+def operand(known: dict[Any, Origins], atom: Any, site: Site | None) -> Operand:
+    """An operand as it was before the operation at `site` began to stretch it.
+
+    Args:
+        known: the origins of the axes of variables, where they are not the data's own.
+        atom: a variable or literal of a jaxpr.
+        site: of the operation.
+    """
+    shape = _shape(atom)
+    origins = None if isinstance(atom, Literal) else known.get(atom)
+    if origins is None or len(origins) != len(shape):
+        origins = _fill(shape, Origin())
+    lengths = (
+        1 if origin and origin.stretched == (site,) else length
+        for length, origin in zip(shape, origins, strict=True)
+    )
+    return Operand(tuple(lengths), origins)
+
+
+def follow(equation: Any, inputs: list[Operand], new: Origin) -> Origins:
+    """The origins of the axes of an equation's first output.
+
+    Args:
+        equation: a `jax.extend.core.JaxprEqn` without inner jaxprs.
+        inputs: its operands.
+        new: the origin of an axis that this equation inserts.
+    """
+    name, parameters = equation.primitive.name, equation.params
+    shape = _shape(equation.outvars[0]) if equation.outvars else ()
+    if not any(item.shape for item in inputs):
+        return _fill(shape, new._replace(alone=False))
+    first = inputs[0].origins
+    match name:
+        case "broadcast_in_dim":
+            return _stretch(shape, inputs[0], parameters["broadcast_dimensions"], new)
+        case "reshape":
+            return _fill(shape, new)
+        case "transpose":
+            return tuple(first[axis] for axis in parameters["permutation"])
+        case "squeeze":
+            return _without(first, parameters["dimensions"])
+        case _ if "axes" in parameters and len(inputs) == 1:
+            left = _without(first, parameters["axes"])
+            return tuple(origin and _touch(origin, new.site) for origin in left)
+        case _ if name in _KEEPING:
+            return first
+        case _ if name in ELEMENTWISE or len(inputs) == 1:
+            return _compute(shape, inputs, new.site)
+    return _fill(shape, Origin())
+
+
+def _shape(atom: Any) -> tuple[int, ...]:
+    return tuple(getattr(atom.aval, "shape", ()))
+
+
+def _fill(shape: tuple[int, ...], origin: Origin) -> Origins:
+    return tuple(origin if length == 1 else None for length in shape)
+
+
+def _stretch(
+    shape: tuple[int, ...], operand: Operand, dimensions: tuple[Any, ...], new: Origin
+) -> Origins:
+    origins: dict[int, Origin | None] = dict.fromkeys(range(len(shape)), new)
+    origins |= zip(dimensions, operand.origins, strict=True)
+    before = dict(zip(dimensions, operand.shape, strict=True))
+    return tuple(
+        origin._replace(stretched=(new.site,))
+        if origin and shape[axis] > before.get(axis, 1)
+        else origin
+        for axis, origin in origins.items()
+    )
+
+
+def _without(origins: Origins, axes: tuple[Any, ...]) -> Origins:
+    return tuple(origin for axis, origin in enumerate(origins) if axis not in axes)
+
+
+def _compute(
+    shape: tuple[int, ...], inputs: list[Operand], site: Site | None
+) -> Origins:
+    """Of a computation entry by entry: an axis that was inserted stays so."""
+    origins = list(_fill(shape, Origin()))
+    for item in inputs:
+        if len(item.shape) == len(shape):
+            for axis, origin in enumerate(item.origins):
+                if origins[axis] and origin and origin.inserted:
+                    origins[axis] = _touch(origin, site)
+    return tuple(origins)
+
+
+def _touch(origin: Origin, site: Site | None) -> Origin:
+    here = bool(site and origin.site and site.code is origin.site.code)
+    return origin._replace(untouched=False, at_hand=origin.at_hand and here)

@@ -1,0 +1,169 @@
+"""Finding the broadcasts of a function that its author did not mean, in its jaxpr.
+
+    predictions - targets           # (n, 1) - (n,)
+
+is, in the jaxpr, an axis put before the targets and a subtraction of (n, 1) and (1, n).
+So is `predictions - targets[None, :]`; but there the axis was inserted by an expression
+of its own. Hence every pair of operands that stretch each other is judged by the
+origins of the axes that they meet in.
+"""
+
+import ast
+from collections.abc import Iterator
+from itertools import combinations, permutations
+from typing import Any, NamedTuple
+
+from jax.extend.core import Jaxpr, Literal, jaxprs_in_params
+
+from funclearn._axes import ELEMENTWISE, Operand, Origin, Origins, follow, operand
+from funclearn._sources import Site, operands, sites_of
+
+__all__ = ["Broadcast", "find_broadcasts"]
+
+_COMPARING = frozenset({"sub", "eq", "ne", "lt", "le", "gt", "ge"})
+_INSERTING = frozenset({"expand_dims", "reshape", "broadcast_to"})
+
+_Stack = tuple[Site, ...]
+
+
+class Broadcast(NamedTuple):
+    """Two operands that stretch each other, without a sign that it was meant.
+
+    Attributes:
+        stack: the expressions that led to it, innermost first.
+        shapes: those of the two operands, as they were written.
+        result: the shape that they were stretched to.
+    """
+
+    stack: _Stack
+    shapes: tuple[tuple[int, ...], tuple[int, ...]]
+    result: tuple[int, ...]
+
+
+def find_broadcasts(jaxpr: Jaxpr) -> list[Broadcast]:
+    """The broadcasts that nobody wrote down, in a jaxpr and all within it.
+
+    Args:
+        jaxpr: of the function under test, traced with rank promotion allowed.
+
+    Returns:
+        One an expression, in the order of the program.
+    """
+    found: dict[Any, Broadcast] = {}
+    _visit(jaxpr, [], (), found)
+    return list(found.values())
+
+
+def _visit(
+    jaxpr: Jaxpr, arguments: list[Origins], outer: _Stack, found: dict
+) -> list[Origins]:
+    """Judges every equation; returns the origins of the outputs' axes."""
+    known = dict(zip(jaxpr.invars, arguments, strict=False))
+    makers: dict[Any, Site | None] = {}
+    for equation in jaxpr.eqns:
+        stack = (*sites_of(equation), *outer)
+        site = stack[0] if stack else None
+        inputs = [operand(known, atom, site) for atom in equation.invars]
+        for broadcast in _accidents(equation, inputs, stack):
+            found.setdefault(site or broadcast, broadcast)
+        inner = list(jaxprs_in_params(equation.params))
+        passed = inputs[1:] if equation.primitive.name == "cond" else inputs
+        results = [_visit(body, _passed(body, passed), stack, found) for body in inner]
+        if not inner:
+            own = any(_maker(makers, atom) == site for atom in equation.invars)
+            results = [[follow(equation, inputs, Origin(site, True, not own))]]
+        if len(results) == 1:
+            known |= zip(equation.outvars, results[0], strict=False)
+        makers |= dict.fromkeys(equation.outvars, site)
+    return [operand(known, atom, None).origins for atom in jaxpr.outvars]
+
+
+def _maker(makers: dict[Any, Site | None], atom: Any) -> Any:
+    return ... if isinstance(atom, Literal) else makers.get(atom, ...)
+
+
+def _passed(body: Jaxpr, inputs: list[Operand]) -> list[Origins]:
+    """What an inner jaxpr knows of its arguments, where they are those of the call.
+
+    The slices that a `scan` takes are not: their rank is another, and `operand` then
+    ignores what it is told. A `while` has two bodies, which share its arguments.
+    """
+    if len(body.invars) != len(inputs):
+        return []
+    return [item.origins for item in inputs]
+
+
+def _accidents(
+    equation: Any, inputs: list[Operand], stack: _Stack
+) -> Iterator[Broadcast]:
+    name, site = equation.primitive.name, stack[0] if stack else None
+    if name not in ELEMENTWISE:
+        return
+    result = equation.outvars[0].aval.shape
+    full = [item for item in inputs if len(item.shape) == len(result) > 1]
+    for one, other in combinations(full, 2):
+        rows = _lone_row(one, other, site) or _lone_row(other, one, site)
+        if not (_crossed(one, other, site) or (name in _COMPARING and rows)):
+            continue
+        if not (site and any(map(_inserts, operands(site)))):
+            shapes = _as_written(one, site), _as_written(other, site)
+            yield Broadcast(stack, shapes, result)
+
+
+def _crossed(one: Operand, other: Operand, site: Site | None) -> bool:
+    """Whether one length meets itself on two axes, unmeant: (n, 1) and (1, n)."""
+    crossings = [
+        (one.origins[first], other.origins[second])
+        for first, second in permutations(range(len(one.shape)), 2)
+        if one.shape[first] == other.shape[second] == 1
+        if one.shape[second] == other.shape[first] > 1
+    ]
+    return bool(crossings) and not any(_meant(*pair, site) for pair in crossings)
+
+
+def _meant(one: Origin | None, other: Origin | None, site: Site | None) -> bool:
+    if one is None or other is None:
+        return False
+    if one.explicit(site) or other.explicit(site):
+        return True
+    # Both inserted, and not one here and one long before: an outer product, two axes
+    # of `vmap`, or both written further up.
+    both = one.inserted and other.inserted
+    return both and one.implicit(site) == other.implicit(site)
+
+
+def _lone_row(row: Operand, flat: Operand, site: Site | None) -> bool:
+    """Whether a table of one row, (1, n), meets (n,)."""
+    mine, other = row.origins[-2], flat.origins[-2]
+    if row.shape != flat.shape or row.shape[-2] != 1 or row.shape[-1] == 1:
+        return False
+    arises = other is not None and other.implicit(site)
+    return arises and not _meant(mine, other, site)
+
+
+def _as_written(item: Operand, site: Site | None) -> tuple[int, ...]:
+    return tuple(
+        length
+        for length, origin in zip(item.shape, item.origins, strict=True)
+        if not (origin and origin.implicit(site))
+    )
+
+
+def _inserts(node: ast.AST) -> bool:
+    """Whether an operand's own source inserts an axis, perhaps in a NumPy array."""
+    match node:
+        case ast.Subscript(slice=ast.Tuple(elts=parts)):
+            return any(map(_is_newaxis, parts))
+        case ast.Subscript(slice=part):
+            return _is_newaxis(part)
+        case ast.Call(func=ast.Attribute(attr=name) | ast.Name(id=name)):
+            return name in _INSERTING
+        case ast.BinOp(left=left, right=right):
+            return _inserts(left) or _inserts(right)
+        case ast.UnaryOp(operand=inner):
+            return _inserts(inner)
+    return False
+
+
+def _is_newaxis(node: ast.AST) -> bool:
+    return ast.unparse(node).rpartition(".")[2] in {"None", "newaxis"}

@@ -1,0 +1,22 @@
+"""Assertions for users' own tests.
+
+They run under plain pytest, on functions that have never heard of funclearn.
+"""
+
+from funclearn._assertions import (
+    assert_compiles_once,
+    assert_deterministic,
+    assert_no_key_reuse,
+    assert_no_silent_broadcast,
+    assert_same_under_jit,
+    assert_vmap_equals_loop,
+)
+
+__all__ = [
+    "assert_compiles_once",
+    "assert_deterministic",
+    "assert_no_key_reuse",
+    "assert_no_silent_broadcast",
+    "assert_same_under_jit",
+    "assert_vmap_equals_loop",
+]

@@ -1,5 +1,7 @@
 """Whole runs lowered for machines that are not here."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -46,7 +48,8 @@ def test_a_whole_run_lowers_for_every_platform_and_keeps_its_meaning(run):
     arguments = jnp.float32(1e-3), jnp.uint32(3)
     exported = export.export(jax.jit(run), platforms=PLATFORMS)(*arguments)
     assert exported.platforms == PLATFORMS
-    got, wanted = exported.call(*arguments), jax.jit(run)(*arguments)
+    got: Any = exported.call(*arguments)
+    wanted = jax.jit(run)(*arguments)
     for one, other in zip(*map(jax.tree.leaves, (got, wanted)), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-5)
     assert np.all(np.isfinite(got.loss)) and got.loss[-1] < got.loss[0]

@@ -32,10 +32,16 @@ class Case(NamedTuple):
     model: fl.Model
     columns: tuple[int, ...] = ()
     closed_form: Callable[..., Any] | None = None
-    options: dict[str, Any] = {}
+    penalty: Any = None
+    input_noise: float = 0.0
 
     def objective(self):
-        return fl.make_objective(self.model, fl.losses.mse, **self.options)
+        return fl.make_objective(
+            self.model,
+            fl.losses.mse,
+            penalty=self.penalty,
+            input_noise=self.input_noise,
+        )
 
     def problem(self, dtype):
         """Parameters and data of the given precision."""
@@ -57,8 +63,8 @@ CASES = {
     "affine": Case(fl.models.affine(3), (3,), analytic.linear_mse),
     "polynomial": Case(fl.models.polynomial(3), (), analytic.polynomial_mse),
     "mlp": Case(fl.models.mlp((2, 4, 2)), (2,)),
-    "penalised": Case(fl.models.linear, options={"penalty": fl.losses.l2(0.5)}),
-    "noisy": Case(fl.models.linear, (), linear_with_noise, {"input_noise": NOISE}),
+    "penalised": Case(fl.models.linear, penalty=fl.losses.l2(0.5)),
+    "noisy": Case(fl.models.linear, (), linear_with_noise, input_noise=NOISE),
 }
 # The rounding error of a central difference is ε^(2/3) of the loss, its truncation
 # error as much of the third derivative; both are of order 10 here.
@@ -135,7 +141,8 @@ def test_a_published_slip_is_another_gradient():
 
 
 def cube(params, batch, key):
-    return sum(jnp.sum(leaf**3) for leaf in jax.tree.leaves(params))
+    cubes = [jnp.sum(leaf**3) for leaf in jax.tree.leaves(params)]
+    return jnp.sum(jnp.stack(cubes))
 
 
 @pytest.mark.parametrize("step", [1e-3, 0.1, 2.0])

@@ -68,7 +68,9 @@ def test_a_loss_keeps_its_dtype_compiled_or_not(loss, oracle, dtype, float64):
     assert eager.dtype == compiled.dtype == dtype
     wanted = oracle(np.float64(predictions), np.float64(targets))
     rounding = 4 * float(jnp.finfo(dtype).eps)
-    np.testing.assert_allclose(np.float64([eager, compiled]), wanted, rtol=rounding)
+    np.testing.assert_allclose(
+        np.array([eager, compiled], np.float64), wanted, rtol=rounding
+    )
 
 
 @regression

@@ -71,7 +71,7 @@ def initial(case):
     return case.model.init(KEY)
 
 
-def some_inputs(case, dtype=np.float32):
+def some_inputs(case, dtype: Any = np.float32):
     return np.random.default_rng(0).normal(size=(5, *case.columns)).astype(dtype)
 
 
@@ -97,6 +97,10 @@ def test_apply_keeps_float64(case, float64):
     assert_formula(case, params, some_inputs(case, np.float64), rtol=1e-13)
 
 
+def lane_of(tree, lane):
+    return jax.tree.map(lambda leaf: leaf[lane], tree)
+
+
 @cases
 def test_an_ensemble_is_an_axis_compiled_or_not(case):
     keys = jnp.stack([KEY, KEY, jax.random.key(1)])
@@ -109,7 +113,7 @@ def test_an_ensemble_is_an_axis_compiled_or_not(case):
         return params, case.model.apply(params, inputs)
 
     ensemble, predictions = run(keys)
-    lanes = [jax.tree.map(lambda leaf: leaf[lane], ensemble) for lane in range(3)]
+    lanes = [lane_of(ensemble, lane) for lane in range(3)]
     same, others = (jax.tree.map(jnp.array_equal, lanes[0], lane) for lane in lanes[1:])
     assert jax.tree.all(same)
     assert not jax.tree.all(others)
@@ -171,10 +175,11 @@ def batch_norm(rngs):
     return nnx.Sequential(nnx.Linear(1, 1, rngs=rngs), nnx.BatchNorm(1, rngs=rngs))
 
 
+FRACTION: Any = 1.5
 LEGACY = jax.random.PRNGKey(0)
 REFUSALS = {
     "affine(0)": (lambda: fl.models.affine(0), "features must be at least 1; got 0"),
-    "affine(1.5)": (lambda: fl.models.affine(1.5), "features must be an integer"),
+    "affine(1.5)": (lambda: fl.models.affine(FRACTION), "features must be an integer"),
     "polynomial(-1)": (lambda: fl.models.polynomial(-1), "degree must be at least 0"),
     "mlp(3)": (lambda: fl.models.mlp((3,)), r"widths must hold .* got \[3\]"),
     "mlp(1, 0)": (lambda: fl.models.mlp((1, 0, 1)), r"widths\[1\] must be at least 1"),

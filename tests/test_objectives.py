@@ -1,6 +1,7 @@
 """Objectives and evaluations: what is added, what is drawn, and what is left out."""
 
 import math
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -11,6 +12,7 @@ import funclearn as fl
 from funclearn.models import LinearParams
 
 KEY = jax.random.key(0)
+NO_KEY: Any = None
 ECHO = fl.Model(init=lambda key: jnp.zeros(()), apply=lambda params, inputs: inputs)
 PARAMS = LinearParams(jnp.float32(2), jnp.float32(-1))
 BATCH = fl.Dataset(jnp.array([0.5, 1.0, 4.0]), jnp.array([1.0, 1.0, 3.0]))
@@ -66,7 +68,7 @@ def test_without_noise_the_key_is_dead_code():
 @pytest.mark.usefixtures("plain_annotations")
 def test_without_noise_the_key_may_be_left_out():
     objective = fl.make_objective(fl.models.linear, fl.losses.mse)
-    np.testing.assert_allclose(objective(PARAMS, BATCH, None), LOSS)
+    np.testing.assert_allclose(objective(PARAMS, BATCH, NO_KEY), LOSS)
 
 
 def seen_inputs(noise, inputs, key):

@@ -87,18 +87,27 @@ def test_fit_itself_can_be_compiled(float64):
     assert_close(once.history, fl.fit(step, state, given.data, epochs=4).history)
 
 
-AXES = {
-    "learning_rate": lambda one: jnp.array([0.01, 0.05, 0.3]),
-    "key": lambda one: jax.random.split(jax.random.key(5), 3),
-    "params": lambda one: LinearParams(jnp.arange(3.0), jnp.array([1.0, 0.0, -1.0])),
-    "data": lambda one: jax.tree.map(
-        lambda leaf: jnp.stack([leaf, leaf[::-1] + 1, leaf**2]), one
-    ),
-}
+def three_settings():
+    data = some_settings().data
+    return Settings(
+        learning_rate=jnp.array([0.01, 0.05, 0.3]),
+        params=LinearParams(jnp.arange(3.0), jnp.array([1.0, 0.0, -1.0])),
+        data=jax.tree.map(lambda leaf: jnp.stack([leaf, leaf[::-1], leaf**2]), data),
+        strength=jnp.array([0.0, 0.1, 1.0]),
+        noise=jnp.array([0.0, 0.1, 1.0]),
+        key=jax.random.split(jax.random.key(5), 3),
+    )
+
+
+def lane_of(tree, lane):
+    return jax.tree.map(lambda leaf: leaf[lane], tree)
 
 
 LANES = {
-    **{name: ((name,), None) for name in AXES},
+    "learning rate": (("learning_rate",), None),
+    "initial parameters": (("params",), None),
+    "data of one shape": (("data",), None),
+    "key and noise": (("key", "noise"), None),
     "rate and key, minibatches": (("learning_rate", "key"), 3),
 }
 
@@ -106,22 +115,16 @@ LANES = {
 @pytest.mark.parametrize("names, batch_size", LANES.values(), ids=LANES)
 def test_an_axis_of_runs_equals_a_loop_of_runs(names, batch_size, float64):
     function, given = functools.partial(results, batch_size=batch_size), some_settings()
-    if "key" in names:
-        given = given._replace(noise=jnp.asarray(0.2))
-    lanes = given._replace(**{name: AXES[name](getattr(given, name)) for name in names})
-    axes = Settings(*(0 if name in names else None for name in Settings._fields))
+    lanes = given._replace(**{name: getattr(three_settings(), name) for name in names})
+    axes = Settings._make(0 if name in names else None for name in Settings._fields)
     mapped = jax.jit(jax.vmap(function, (axes,)))(lanes)
     alone = compiled(batch_size)
     for lane in range(3):
-        one = given._replace(
-            **{
-                name: jax.tree.map(lambda leaf: leaf[lane], getattr(lanes, name))
-                for name in names
-            }
-        )
-        this_lane = jax.tree.map(lambda leaf: leaf[lane], mapped)
+        own = {name: lane_of(getattr(lanes, name), lane) for name in names}
         # Lanes may add up in another order than a single run does, nothing else.
-        assert_close(this_lane, alone(one), rtol=1e-10, atol=1e-13)
+        assert_close(
+            lane_of(mapped, lane), alone(given._replace(**own)), rtol=1e-10, atol=1e-13
+        )
 
 
 def outcome(settings, **options):

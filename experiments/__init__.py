@@ -13,7 +13,12 @@ NAMES = (
     "optimizers",
     "validation",
     "gradient_vectors",
+    "computational_graph",
+    "gradient_check",
     "wide_net",
     "fit_csv",
+    "learning_rates",
+    "split_uncertainty",
+    "overfitting",
 )
 """Every experiment, in the order in which the texts meet its subject."""

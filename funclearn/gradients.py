@@ -20,6 +20,8 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from funclearn._checks import check_floating, check_same_structure, is_static_number
+from funclearn._comparison import GradientsUndecided, compare
+from funclearn._gradient_report import GradientReport
 from funclearn._types import (
     Batch,
     GradientMethod,
@@ -29,7 +31,14 @@ from funclearn._types import (
     ValueAndGrad,
 )
 
-__all__ = ["autodiff", "finite_difference", "given"]
+__all__ = [
+    "GradientReport",
+    "GradientsUndecided",
+    "autodiff",
+    "compare",
+    "finite_difference",
+    "given",
+]
 
 # Coordinates whose differences are taken side by side: enough to fill the machine,
 # few enough that the copies of the parameters stay small.

@@ -16,7 +16,14 @@ from matplotlib.axes import Axes
 from matplotlib.contour import ContourSet
 from matplotlib.lines import Line2D
 
-__all__ = ["contours", "fit", "learning_curves", "paths", "residuals"]
+__all__ = [
+    "contours",
+    "distributions",
+    "fit",
+    "learning_curves",
+    "paths",
+    "residuals",
+]
 
 
 def learning_curves(axes: Axes, losses: Mapping[str, ArrayLike]) -> list[Line2D]:
@@ -92,6 +99,33 @@ def residuals(axes: Axes, predictions: ArrayLike, targets: ArrayLike) -> list[Li
     zero = axes.axhline(0.0, color=_ink(axes), linewidth=0.8)
     axes.set(xlabel="Prediction", ylabel="Target - prediction")
     return [*lines, zero]
+
+
+def distributions(
+    axes: Axes, samples: Mapping[str, ArrayLike], *, bins: Any = 50
+) -> list[Line2D]:
+    """Draws how samples are distributed, as the outlines of histograms.
+
+    Args:
+        axes: where to draw.
+        samples: label -> values of any shape, the losses of many splits for instance;
+            those that are not finite, or in no bin, only count towards the total.
+        bins: how many bins between the extremes, or their edges in increasing order.
+
+    Returns:
+        One line a sample: the share of it that each bin holds.
+    """
+    values = {label: np.ravel(sample) for label, sample in samples.items()}
+    finite = [sample[np.isfinite(sample)] for sample in values.values()]
+    edges = np.histogram_bin_edges(np.concatenate(finite), bins)
+    lines = []
+    for (label, sample), within in zip(values.items(), finite, strict=True):
+        shares = np.histogram(within, edges)[0] / len(sample)
+        heights = np.concatenate([[0.0], np.repeat(shares, 2), [0.0]])
+        lines += axes.plot(np.repeat(edges, 2), heights, label=label)
+    axes.set(xlabel="Value", ylabel="Share", ylim=(0, None))
+    axes.legend()
+    return lines
 
 
 def contours(

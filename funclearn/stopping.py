@@ -162,7 +162,7 @@ class Reason:
         names: the names, by code.
     """
 
-    code: Int[Array, "..."] | np.ndarray
+    code: Any
     names: tuple[str, ...]
 
     @property

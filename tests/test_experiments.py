@@ -23,8 +23,19 @@ SMALL = {
     "optimizers": {"epochs": 12},
     "validation": {"epochs": 12, "splits": 4},
     "gradient_vectors": {"points": 3, "spacing": 1.0},
+    "computational_graph": {"points": 3},
+    "gradient_check": {"models": ("line",)},
     "wide_net": {"epochs": 3},
     "fit_csv": {"epochs": 3},
+    "learning_rates": {"rates": 5, "epochs": 10},
+    "split_uncertainty": {"splits": 8, "epochs": 10},
+    "overfitting": {
+        "degrees": (0, 1),
+        "widths": (1, 2),
+        "data_sets": 2,
+        "more_rows": 20,
+        "epochs": 10,
+    },
 }
 
 KINDS = {
@@ -40,6 +51,7 @@ KINDS = {
     "findings": list,
     "tables": list,
     "figures": list,
+    "pictures": list,
     "history": str | None,
     "compared": bool,
     "published": list,
@@ -106,6 +118,7 @@ def test_summary_validates(small):
     for entry in summary["published"]:
         assert entry.keys() == PUBLISHED_KEYS
     assert [figure["file"] for figure in summary["figures"]] == [*outcome.plots]
+    assert [picture["file"] for picture in summary["pictures"]] == [*outcome.pictures]
 
 
 def test_history_has_a_row_an_epoch(small):
@@ -123,6 +136,15 @@ def test_figures_are_written(small):
         assert plot.caption.endswith(".")
         assert (folder / f"{stem}.png").read_bytes().startswith(b"\x89PNG")
         ElementTree.parse(folder / f"{stem}.svg")
+
+
+def test_pictures_are_written(small):
+    _, outcome, folder = small
+    for stem, picture in outcome.pictures.items():
+        assert picture.caption.endswith(".")
+        text = (folder / f"{stem}.svg").read_text()
+        assert "id=" not in text
+        assert ElementTree.fromstring(text).attrib["role"] == "img"
 
 
 def test_figures_say_their_point_within_their_bounds(small):

@@ -1,0 +1,1 @@
+"""Measurements that the library's claims rest on."""

@@ -1,0 +1,113 @@
+"""What `fit`, its stopping rules and the import cost: `python -m benchmarks.overhead`.
+
+The yardstick for `fit` is a `jax.lax.scan` over the same update, written by hand and
+compiled; for a rule, the same run without it; for the import, the two packages that a
+user of this one imports anyway.
+"""
+
+import functools
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+import funclearn as fl
+from benchmarks._measure import Figure, median_ratio, seconds, show
+
+
+class Problem(NamedTuple):
+    """A model, where it starts, and a run of some milliseconds."""
+
+    model: fl.Model
+    params: Any
+    data: fl.Dataset
+    epochs: int
+
+
+def problems() -> dict[str, Problem]:
+    """The smallest model and one for which arithmetic counts."""
+    line = fl.models.LinearParams(jnp.ones(()), jnp.zeros(()))
+    readings, _ = fl.data.standardise(fl.data.thermometer())
+    net = fl.models.wide_net
+    sine = fl.data.noisy_sine(jax.random.key(0))
+    return {
+        "thermometer": Problem(fl.models.linear, line, readings, 5000),
+        "wide net": Problem(net, net.init(jax.random.key(1)), sine, 1000),
+    }
+
+
+def rules() -> dict[str, fl.stopping.Rule]:
+    """Rules that watch and never fire, so that all runs are equally long."""
+    return {
+        "target": fl.stopping.target(-1.0),
+        "patience": fl.stopping.patience(10**6),
+        "diverged | gradient_norm": (
+            fl.stopping.diverged() | fl.stopping.gradient_norm(0.0)
+        ),
+    }
+
+
+def fit_against_scan(name: str, problem: Problem) -> Iterator[Figure]:
+    """How many times as long `fit` takes as the loop that it stands for."""
+    optimizer = optax.sgd(1e-2)
+    objective = fl.make_objective(problem.model, fl.losses.mse)
+    step = fl.make_train_step(objective, optimizer)
+    state = fl.init_state(jax.random.key(2), problem.params, optimizer)
+
+    def loss(params: Any, data: fl.Dataset) -> jax.Array:
+        return jnp.mean((problem.model.apply(params, data.inputs) - data.targets) ** 2)
+
+    @jax.jit
+    def scan(params: Any, opt_state: Any, data: fl.Dataset) -> Any:
+        def update(carry: Any, _: None) -> Any:
+            params, opt_state = carry
+            value, grads = jax.value_and_grad(loss)(params, data)
+            updates, opt_state = optimizer.update(grads, opt_state, params)
+            return (optax.apply_updates(params, updates), opt_state), value
+
+        return jax.lax.scan(update, (params, opt_state), length=problem.epochs)
+
+    fit = functools.partial(fl.fit, step, state, problem.data, epochs=problem.epochs)
+    runs = {
+        "scan": lambda: scan(problem.params, state.opt_state, problem.data),
+        "fit": lambda: fit()[:2],
+    }
+    watched = {
+        rule: lambda stop=stop: fit(stop=stop)[:2] for rule, stop in rules().items()
+    }
+    taken = seconds(runs | watched, turns=51)
+    ratio = median_ratio(taken, "fit", "scan")
+    yield Figure(f"{name}: fit", ratio, target=1.1, beside="a hand-written scan")
+    for rule in watched:
+        ratio = median_ratio(taken, rule, "fit")
+        yield Figure(f"{name}: stop={rule}", ratio, target=1.1, beside="fit without")
+
+
+def imports() -> Figure:
+    """How many times as long a process takes that also imports this package."""
+
+    def process(imported: str) -> None:
+        subprocess.run([sys.executable, "-c", f"import {imported}"], check=True)
+
+    ours, theirs = "jax, optax, funclearn", "jax, optax"
+    runs = {text: functools.partial(process, text) for text in (ours, theirs)}
+    ratio = median_ratio(seconds(runs, turns=11), ours, theirs)
+    return Figure("import funclearn", ratio, target=1.15, beside=f"import {theirs}")
+
+
+def main() -> None:
+    """Prints the figures."""
+    figures = [
+        figure
+        for name, problem in problems().items()
+        for figure in fit_against_scan(name, problem)
+    ]
+    show("Overhead", [*figures, imports()])
+
+
+if __name__ == "__main__":
+    main()

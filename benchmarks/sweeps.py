@@ -1,0 +1,220 @@
+"""How fast sweeps are, and how exact: `python -m benchmarks.sweeps`.
+
+The yardstick is one `jax.jit(jax.vmap(run))` over the same lanes. A model-step is one
+update of one lane; with a stopping rule those count that were made before it fired.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+import funclearn as fl
+from benchmarks._measure import Figure, median_ratio, seconds, show
+from funclearn.sweeps import sweep
+
+TURNS = 7
+EPOCHS = 5000
+RATES = jnp.logspace(-4, -1.6, 1000)
+KEY = jax.random.key(0)
+LINE = fl.models.LinearParams(jnp.ones(()), jnp.zeros(()))
+READINGS, _ = fl.data.standardise(fl.data.thermometer())
+
+line_loss = fl.make_objective(fl.models.linear, fl.losses.mse)
+
+
+def nothing(*_: Any) -> None:
+    """Records nothing."""
+
+
+def fit_line(optimizer: Any, **how: Any) -> fl.Run:
+    """Fits the line to the thermometer."""
+    state = fl.init_state(KEY, LINE, optimizer)
+    step = fl.make_train_step(line_loss, optimizer)
+    return fl.fit(step, state, READINGS, epochs=EPOCHS, **how)
+
+
+def final(learning_rate: Any) -> Any:
+    """The final parameters and their loss."""
+    params = fit_line(optax.sgd(learning_rate), record=nothing).state.params
+    return params, line_loss(params, READINGS, KEY)
+
+
+def whole_history(learning_rate: Any) -> Any:
+    """The final parameters and the loss of every epoch."""
+    run = fit_line(optax.sgd(learning_rate))
+    return run.state.params, run.history.loss
+
+
+def stopped(learning_rate: Any) -> Any:
+    """The final parameters, their loss and the number of epochs."""
+    rule = fl.stopping.relative_change(1e-5) | fl.stopping.diverged()
+    run = fit_line(optax.sgd(learning_rate), record=nothing, stop=rule)
+    params = run.state.params
+    return params, line_loss(params, READINGS, KEY), run.epochs
+
+
+def split(key: Any) -> Any:
+    """Training and validation loss with 9 random readings, after 3000 epochs."""
+    train, validation = fl.data.split(key, READINGS)
+    optimizer = optax.sgd(1e-2)
+    state = fl.init_state(key, LINE, optimizer)
+    step = fl.make_train_step(line_loss, optimizer)
+    run = fl.fit(step, state, train, epochs=3000, record=nothing)
+    return tuple(line_loss(run.state.params, rows, key) for rows in (train, validation))
+
+
+def make_network_run(model: fl.Model, epochs: int) -> Callable[..., Any]:
+    """Makes `run(learning_rate)`, which fits a network to a noisy sine."""
+    data = fl.data.noisy_sine(jax.random.key(1))
+    objective = fl.make_objective(model, fl.losses.mse)
+    params = model.init(jax.random.key(2))
+
+    def run(learning_rate: Any) -> Any:
+        optimizer = optax.sgd(learning_rate)
+        step = fl.make_train_step(objective, optimizer)
+        run = fl.fit(step, fl.init_state(KEY, params, optimizer), data, epochs=epochs)
+        return run.state.params, run.history.loss
+
+    return run
+
+
+def switched(optimizer: Any, learning_rate: Any) -> Any:
+    """Like `named`, the optimizer being a number that `jax.lax.switch` looks at."""
+    choices = [optax.sgd(learning_rate), optax.adam(learning_rate)]
+
+    def update(updates: Any, state: Any, params: Any = None) -> Any:
+        def use(chosen: int) -> Any:
+            new, own = choices[chosen].update(updates, state[chosen], params)
+            return new, (*state[:chosen], own, *state[chosen + 1 :])
+
+        return jax.lax.switch(optimizer, [lambda: use(0), lambda: use(1)])
+
+    def init(params: Any) -> Any:
+        return tuple(choice.init(params) for choice in choices)
+
+    both = optax.GradientTransformation(init, update)
+    return fit_line(both, record=nothing).state.params
+
+
+def named(optimizer: str, learning_rate: Any) -> Any:
+    """The final parameters with an optimizer that is chosen by its name."""
+    return fit_line(
+        getattr(optax, optimizer)(learning_rate), record=nothing
+    ).state.params
+
+
+def timed(run: Callable[..., Any], name: str, values: Any) -> dict[str, np.ndarray]:
+    """Times a sweep over one argument beside one vmap."""
+    at_once = jax.jit(jax.vmap(lambda value: run(**{name: value})))
+    return seconds(
+        {
+            "sweep": lambda: sweep(run, {name: values}).result,
+            "vmap": lambda: at_once(values),
+        },
+        TURNS,
+    )
+
+
+def of_the_thermometer() -> Iterator[Figure]:
+    """Nanoseconds a model-step of 1,000 learning rates and 5000 epochs."""
+    executed = int(jnp.sum(sweep(stopped, {"learning_rate": RATES}).result[2]))
+    planned = len(RATES) * EPOCHS
+    for name, run, steps, target in (
+        ("final states and losses", final, planned, 1.0),
+        ("whole history", whole_history, planned, 2.0),
+        ("with a stopping rule", stopped, executed, 2.0),
+    ):
+        taken = timed(run, "learning_rate", RATES)
+        ours, theirs = (np.median(taken[way]) / steps * 1e9 for way in taken)
+        beside = f"one vmap {theirs:.3g} ns"
+        yield Figure(f"1,000 rates, {name}", ours, "ns", target, beside=beside)
+
+
+def of_networks() -> Iterator[Figure]:
+    """How many times faster than one vmap other models are."""
+    rates = jnp.logspace(-4, -2, 200)
+    for name, model, epochs, target in (
+        ("1-512-1", fl.models.wide_net, 100, 2.5),
+        ("1-8-1", fl.models.mlp((1, 8, 1)), 1000, None),
+        ("1-16-16-1", fl.models.mlp((1, 16, 16, 1)), 200, None),
+    ):
+        taken = timed(make_network_run(model, epochs), "learning_rate", rates)
+        faster = median_ratio(taken, "vmap", "sweep")
+        yield Figure(
+            f"200 lanes of the {name} net", faster, "x", target, True, "one vmap"
+        )
+
+
+def of_splits() -> Figure:
+    """Seconds for 10,000 random splits."""
+    keys = jax.random.split(KEY, 10_000)
+    taken = timed(split, "key", keys)
+    beside = f"one vmap {np.median(taken['vmap']):.2g} s"
+    name = "10,000 splits x 3000 epochs"
+    return Figure(name, float(np.median(taken["sweep"])), "s", 0.25, beside=beside)
+
+
+def of_optimizers() -> Figure:
+    """How many times as long a switch takes as one program for each optimizer."""
+    rates = RATES[:500]
+    names, numbers = ["sgd", "adam"], [0, 1]
+    taken = seconds(
+        {
+            "switch": lambda: (
+                sweep(switched, {"optimizer": numbers, "learning_rate": rates}).result
+            ),
+            "names": lambda: (
+                sweep(
+                    named,
+                    {"optimizer": names, "learning_rate": rates},
+                    static_argnames=["optimizer"],
+                ).result
+            ),
+        },
+        TURNS,
+    )
+    slower = median_ratio(taken, "switch", "names")
+    return Figure("2 optimizers by lax.switch", slower, beside="a program for each")
+
+
+def of_bits() -> Iterator[Figure]:
+    """How a lane that stops by itself differs from the same run by itself.
+
+    Alone, the loop is another program for XLA: it joins other multiplications and
+    additions to one operation with one rounding. A rounding can decide on the epoch of
+    a stop, and then the results differ by what those epochs still change.
+    """
+    rates = RATES[::10]
+    swept = sweep(stopped, {"learning_rate": rates}).result
+    for beside, run in {
+        "a sweep of one lane": lambda rate: jax.tree.map(
+            lambda leaf: leaf[0], sweep(stopped, {"learning_rate": rate[None]}).result
+        ),
+        "run(learning_rate)": stopped,
+    }.items():
+        alone = jax.tree.map(lambda *lanes: np.stack(lanes), *map(run, rates))
+        pairs = list(zip(jax.tree.leaves(swept), jax.tree.leaves(alone), strict=True))
+        unequal = np.any([one != other for one, other in pairs], axis=0)
+        change = max(np.max(np.abs(one / other - 1)) for one, other in pairs[:-1])
+        epochs = np.max(np.abs(pairs[-1][0] - pairs[-1][1]))
+        # Only a sweep of one lane is promised to have the same bits.
+        target = 0.0 if beside.startswith("a sweep") else None
+        yield Figure("unequal lanes of 100", np.sum(unequal), "", target, beside=beside)
+        yield Figure("  largest relative difference", change, "", beside=beside)
+        yield Figure("  largest difference in epochs", epochs, "", beside=beside)
+
+
+def main() -> None:
+    """Prints the figures."""
+    show(
+        "Sweeps", [*of_the_thermometer(), *of_networks(), of_splits(), of_optimizers()]
+    )
+    show("Lanes that stop by themselves", list(of_bits()))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,167 @@
+"""Mapping a function over lanes, block by block.
+
+All blocks have one size and one compiled program, the last one padded with lanes that
+are thrown away. So a lane's bits depend neither on how many lanes there are nor on
+which, and together the lanes may need more memory than there is. Threads take one block
+after the other and put its results where they belong.
+"""
+
+import collections
+import math
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.core import Tracer
+
+from funclearn._checks import integer_at_least, leading_length
+from funclearn._host import adopt, empty, run_all, to_host, to_jax
+
+__all__ = ["map_blocks"]
+
+
+def map_blocks(
+    function: Callable[..., Any],
+    values: Mapping[str, Any],
+    positions: Mapping[str, np.ndarray] | None = None,
+    *,
+    static: Mapping[str, Any] | None = None,
+    block_size: int | None = None,
+) -> Any:
+    """Calls `function(**lane)` for every lane and stacks what it returns.
+
+    It compiles once for a function, the shapes of a lane and the static arguments.
+    Under `jax.jit` and other transformations it becomes a part of what they transform.
+
+    Args:
+        function: a pure function of named pytrees of arrays.
+        values: these pytrees, with a leading axis of values.
+        positions: by name, which of its values each lane takes: integer arrays of one
+            shape, that of the lanes. None takes the first, the second and so on.
+        static: named arguments that all lanes share and that are not traced.
+        block_size: lanes at once; None leaves the choice to the library.
+
+    Returns:
+        What the function returns, with the axes of the lanes in front.
+
+    Raises:
+        ValueError: if `block_size` is less than 1.
+    """
+    # Only now, since jax.extend takes as long to import as this package.
+    from funclearn._compilation import compile_block, lanes_in_block
+
+    static = dict(static or {})
+    values = {name: jax.tree.map(jnp.asarray, tree) for name, tree in values.items()}
+    if positions is None:
+        lengths = {name: leading_length(name, tree) for name, tree in values.items()}
+        positions = {name: np.arange(length) for name, length in lengths.items()}
+    one = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), values)
+    traced = jax.jit(function, static_argnames=tuple(static)).trace(**one, **static)
+    if block_size is None:
+        block_size = lanes_in_block(traced.jaxpr) if values else 1
+    size = integer_at_least("block_size", block_size, 1)
+    lanes = _lanes(values, positions)
+    if not _is_traced(lanes.arrays, traced.jaxpr):
+        results = _run_blocks(
+            compile_block(traced.jaxpr, size), traced.jaxpr, lanes, size
+        )
+        return jax.tree.unflatten(jax.tree.structure(traced.out_info), results)
+
+    def call(inputs: list[Any]) -> Any:
+        lane = jax.tree.unflatten(jax.tree.structure(values), inputs)
+        return function(**lane, **static)
+
+    return _map_traced(call, lanes, size)
+
+
+class _Lanes(NamedTuple):
+    """Arrays, and for each which of its values the lanes take."""
+
+    arrays: list[Any]
+    positions: list[np.ndarray]
+    shape: tuple[int, ...]
+
+    def take(self, numbers: np.ndarray) -> list[Any]:
+        """The inputs of some lanes, by their numbers in the flattened shape."""
+        pairs = zip(self.arrays, self.positions, strict=True)
+        return [array[position[numbers]] for array, position in pairs]
+
+    def neighbours(self) -> np.ndarray:
+        """Their numbers, in an order that brings lanes of like values together."""
+        fractions = [
+            array[position]
+            for array, position in zip(self.arrays, self.positions, strict=True)
+            if array.ndim == 1 and jnp.issubdtype(array.dtype, jnp.floating)
+        ]
+        if not fractions:
+            return np.arange(math.prod(self.shape))
+        return np.lexsort(fractions[::-1])
+
+
+def _lanes(values: Mapping[str, Any], positions: Mapping[str, np.ndarray]) -> _Lanes:
+    arrays = jax.tree.leaves(values)
+    places = [
+        positions[name].reshape(-1)
+        for name in sorted(values)
+        for _ in jax.tree.leaves(values[name])
+    ]
+    shape = np.broadcast_shapes(*(place.shape for place in positions.values()))
+    return _Lanes(arrays, places, shape)
+
+
+def _is_traced(arrays: list[Any], closed: Any) -> bool:
+    # Under `jit` every new array is traced. A traced array that the function closes
+    # over is one more input of its jaxpr.
+    closes_over = len(closed.in_avals) > len(arrays)
+    return closes_over or any(isinstance(x, Tracer) for x in (jnp.zeros(()), *arrays))
+
+
+def _map_traced(call: Callable[..., Any], lanes: _Lanes, size: int) -> Any:
+    n_lanes = math.prod(lanes.shape)
+    n_blocks = -(-n_lanes // size)
+    numbers = np.minimum(np.arange(n_blocks * size), n_lanes - 1)
+    if size > 1:
+        numbers = numbers.reshape(n_blocks, size)
+
+    def lane(_: Any, inputs: list[Any]) -> Any:
+        return call(inputs)
+
+    def block(inputs: tuple[Any, list[Any]]) -> Any:
+        return (jax.vmap(lane) if size > 1 else lane)(*inputs)
+
+    def join(leaf: jax.Array) -> jax.Array:
+        rest = leaf.shape[numbers.ndim :]
+        return leaf.reshape(-1, *rest)[:n_lanes].reshape(*lanes.shape, *rest)
+
+    # A function without inputs is mapped over the numbers.
+    results = jax.lax.map(block, (numbers, lanes.take(numbers)))
+    return jax.tree.map(join, results)
+
+
+def _run_blocks(compiled: Any, closed: Any, lanes: _Lanes, size: int) -> list[Any]:
+    dtypes = [array.dtype for array in lanes.arrays]
+    lanes = lanes._replace(arrays=list(map(to_host, lanes.arrays)))
+    n_lanes = math.prod(lanes.shape)
+    results = [empty(n_lanes, aval) for aval in closed.out_avals]
+    # A block runs until the last of its lanes stops, and like ones stop together.
+    order = lanes.neighbours()
+    blocks = collections.deque()
+    for start in range(0, n_lanes, size):
+        numbers = order[start : start + size]
+        padded = np.pad(numbers, (0, size - len(numbers)), mode="edge")
+        # Here, since JAX's configuration may be that of this thread alone.
+        inputs = list(map(to_jax, lanes.take(padded), dtypes))
+        blocks.append((numbers, inputs))
+
+    def run(numbers: np.ndarray, inputs: list[jax.Array]) -> None:
+        outputs = compiled(closed.consts, inputs)
+        for result, output in zip(results, outputs, strict=True):
+            result[numbers] = to_host(output)[: len(numbers)]
+
+    run_all(run, blocks)
+    return [
+        adopt(result.reshape(*lanes.shape, *result.shape[1:]), aval.dtype)
+        for result, aval in zip(results, closed.out_avals, strict=True)
+    ]

@@ -1,0 +1,176 @@
+"""How steep a loss bends, and which learning rates it therefore allows.
+
+Near a point the loss is a quadratic, and gradient descent shrinks its part along a
+direction of curvature λ by the factor 1 - ηλ a step. It is stable where every factor
+lies between -1 and 1, so the largest curvature sets the largest learning rate, and the
+smallest one the number of steps: about λ_max / λ_min times as many.
+
+    η < 2 / λ_max                          gradient descent
+    η < 2 (1 + m) / λ_max                  with momentum m
+    η < 2 (1 + m) / (1 + 2 m) / λ_max      with Nesterov's momentum m
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.flatten_util import ravel_pytree
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from funclearn._checks import check_floating, integer_at_least
+from funclearn._types import Batch, Objective, Params, Scalar, ScalarLike
+
+__all__ = ["Stability", "stability"]
+
+Vector = Float[Array, " n"]
+Curvatures = Float[Array | np.ndarray, "..."]  # one, or one a lane of a mapped call
+
+
+class Stability(NamedTuple):
+    """The curvatures of an objective at one point.
+
+    Attributes:
+        largest: the largest eigenvalue of the Hessian.
+        smallest: the smallest one; negative at a saddle or on a hill.
+        error: an eigenvalue lies within this distance of either, rounding included.
+        input_scale: root mean square of every input column, what to divide it by; for
+            a line and the mean squared error the scale of the smallest condition
+            number. None for a batch that has no `inputs`.
+    """
+
+    largest: Curvatures
+    smallest: Curvatures
+    error: Curvatures
+    input_scale: Any
+
+    @property
+    def condition(self) -> Curvatures:
+        """The condition number; infinite if the smallest curvature may be zero."""
+        positive = self.smallest > self.error
+        ratio = self.largest / jnp.where(positive, self.smallest, 1.0)
+        return jnp.where(positive, ratio, jnp.inf)
+
+    def limit(
+        self, momentum: ScalarLike = 0.0, *, nesterov: bool = False
+    ) -> Curvatures:
+        """The largest stable learning rate; infinite where nothing curves upwards.
+
+        Args:
+            momentum: m, between 0 and 1.
+            nesterov: whether the momentum is Nesterov's.
+        """
+        factor = 2 * (1 + momentum)
+        if nesterov:
+            factor = factor / (1 + 2 * momentum)
+        return factor / jnp.maximum(self.largest, 0.0)
+
+
+def stability(
+    objective: Objective,
+    params: Params,
+    batch: Batch,
+    key: PRNGKeyArray | None = None,
+    *,
+    products: int = 64,
+) -> Stability:
+    """The largest and the smallest curvature, from Hessian-vector products.
+
+    Up to `products` parameters the whole Hessian is made; beyond, Lanczos' method with
+    full re-orthogonalisation finds both ends of its spectrum. It is a pure function,
+    to be compiled or mapped. Rates for Adam and its like do not follow from it.
+
+    Args:
+        objective: `(params, batch, key) -> scalar`, twice differentiable.
+        params: where to look; any pytree of floating-point arrays.
+        batch: the data, usually all of the training data.
+        key: given to the objective. One that draws is judged by a single draw: with
+            None always by the same.
+        products: the largest number of Hessian-vector products.
+
+    Raises:
+        TypeError: if a parameter is not floating-point.
+        ValueError: if there are no parameters, or `products` is less than 1.
+
+    References:
+        Golub and Van Loan, Matrix Computations, 4th edition, section 10.3.
+        Goh, Why momentum really works, 2017.
+    """
+    check_floating("params", params)
+    products = integer_at_least("products", products, 1)
+    key = jax.random.key(0) if key is None else key
+    point, unravel = ravel_pytree(params)
+    slope = jax.grad(lambda point: objective(unravel(point), batch, key))
+
+    def product(vector: Vector) -> Vector:
+        return jax.jvp(slope, (point,), (vector,))[1]
+
+    # Products in less than the point's own precision would not stay orthogonal.
+    with jax.default_matmul_precision("highest"):
+        ends = (_dense if point.size <= products else _lanczos)(
+            product, point, products
+        )
+    inputs = getattr(batch, "inputs", None)
+    scale = None if inputs is None else _root_mean_square(inputs)
+    return Stability(*ends, scale)
+
+
+def _dense(
+    product: Callable[[Vector], Vector], point: Vector, _: int
+) -> tuple[Scalar, Scalar, Scalar]:
+    hessian = jax.vmap(product)(jnp.eye(point.size, dtype=point.dtype))
+    curvatures = jnp.linalg.eigvalsh(hessian)
+    rounding = point.size * jnp.finfo(point.dtype).eps
+    return curvatures[-1], curvatures[0], rounding * jnp.max(jnp.abs(curvatures))
+
+
+def _lanczos(
+    product: Callable[[Vector], Vector], point: Vector, steps: int
+) -> tuple[Scalar, Scalar, Scalar]:
+    epsilon = jnp.finfo(point.dtype).eps
+
+    def step(carry: Any, row: Array) -> tuple[Any, Any]:
+        basis, vector, scale = carry
+        basis = basis.at[row].set(vector)
+        image = product(vector)
+        diagonal = vector @ image
+        scale = jnp.maximum(scale, jnp.linalg.norm(image))
+        for _ in range(2):  # once leaves rounding errors that grow
+            image -= (basis @ image) @ basis
+        length = jnp.linalg.norm(image)
+        # What is left below rounding is no direction: the rest stays zero.
+        left = length > point.size**0.5 * epsilon * scale
+        vector = jnp.where(left, image / jnp.where(left, length, 1.0), 0.0)
+        return (basis, vector, scale), (diagonal, jnp.where(left, length, 0.0))
+
+    start = _spread(point)
+    carry = jnp.zeros((steps, point.size), point.dtype), start, jnp.zeros_like(start[0])
+    (basis, _, scale), (diagonal, lengths) = jax.lax.scan(
+        step, carry, jnp.arange(steps)
+    )
+    # Rows that were not reached get a value from within the spectrum.
+    reached = jnp.any(basis != 0, axis=1)
+    tridiagonal = (
+        jnp.diag(jnp.where(reached, diagonal, diagonal[0]))
+        + jnp.diag(lengths[:-1], 1)
+        + jnp.diag(lengths[:-1], -1)
+    )
+    curvatures, vectors = jnp.linalg.eigh(tridiagonal)
+    residuals = lengths[-1] * jnp.abs(vectors[-1, jnp.array([0, -1])])
+    error = jnp.max(residuals) + steps * epsilon * scale
+    return curvatures[-1], curvatures[0], error
+
+
+def _spread(point: Vector) -> Vector:
+    """A fixed direction with a part along whatever eigenvector a problem may have."""
+    # Fractions of multiples of the golden ratio, in 32-bit integers.
+    multiples = jnp.arange(1, point.size + 1, dtype=jnp.uint32) * jnp.uint32(2654435769)
+    direction = multiples.astype(point.dtype) / 2.0**32 - 0.5
+    return direction / jnp.linalg.norm(direction)
+
+
+def _root_mean_square(inputs: Array) -> Array:
+    columns = jnp.asarray(inputs, jnp.result_type(inputs, float))
+    size = jnp.sqrt(jnp.mean(jnp.square(columns), axis=0))
+    return jnp.where(size > 0, size, 1.0)

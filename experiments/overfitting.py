@@ -102,8 +102,8 @@ def polynomial(largest: int, degree: jax.Array) -> fl.Model:
     def apply(coefficients: jax.Array, inputs: jax.Array) -> jax.Array:
         columns = [jnp.ones_like(inputs), inputs]
         for k in range(1, largest):
-            next_but_scaled = (2 * k + 1) * inputs * columns[k] - k * columns[k - 1]
-            columns.append(next_but_scaled / (k + 1))
+            multiple = (2 * k + 1) * inputs * columns[k] - k * columns[k - 1]
+            columns.append(multiple / (k + 1))
         basis = jnp.concatenate(columns[: largest + 1], axis=1)
         return basis @ (scales * coefficients)
 
@@ -185,7 +185,7 @@ def over_sizes(
 
 
 def of_largest(trials: Trial, config: Config, **restraints: float) -> Losses:
-    """The losses `(data_sets,)` of the largest network, restrained or not."""
+    """The losses `(data_sets,)` of the largest network, restrained in some way."""
     largest = max(config.widths)
     model = network(largest, jnp.asarray(largest))
 
@@ -196,10 +196,10 @@ def of_largest(trials: Trial, config: Config, **restraints: float) -> Losses:
 
 
 def choose(losses: Losses, fit: float) -> tuple[int, int]:
-    """The recipe: positions of the first size that fits, and of the one to keep."""
+    """The recipe: positions of the first size that fits, or the last, and to keep."""
     training, unseen = (np.median(loss, axis=1) for loss in losses)
-    fits = int(np.argmax(training <= fit)) if (training <= fit).any() else -1
-    kept = fits = fits % len(training)
+    (fitting,) = np.nonzero(training <= fit)
+    kept = fits = int(fitting[0]) if fitting.size else len(training) - 1
     while kept > 0 and unseen[kept - 1] < unseen[kept]:
         kept -= 1
     return fits, kept
@@ -250,14 +250,15 @@ def run(config: Config) -> Outcome:
             "remedies": Plot(
                 f"Median losses of a network of {max(config.widths)} hidden units over "
                 f"{config.data_sets} data sets, and the quartiles. The line is the "
-                "variance of the noise, below which no model gets on unseen rows.",
+                "variance of the noise, below which no model gets on unseen rows. "
+                "The simpler model is the one that the recipe keeps.",
                 partial(_draw_remedies, remedies, config.noise**2),
             )
         },
         findings=(
             *(
-                f"The first {name} that fits is {sizes[chosen[name][0]]}; the recipe "
-                f"keeps {sizes[chosen[name][1]]}."
+                f"The first {name} that fits, or the largest, is "
+                f"{sizes[chosen[name][0]]}; the recipe keeps {sizes[chosen[name][1]]}."
                 for name, (_, sizes, _) in families.items()
             ),
             f"On unseen rows the largest network has a median loss of "

@@ -8,20 +8,20 @@ structure of the parameters:
 - `finite_difference` nudges one parameter at a time and watches the loss;
 - `given` uses a formula that somebody derived by hand (see `funclearn.analytic`).
 
-So one training loop serves all three, and they can be held against each other.
+So one training loop serves all three, and `compare` holds them against each other.
 """
 
-import inspect
 from collections.abc import Callable
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
 from funclearn._checks import check_floating, check_same_structure, is_static_number
-from funclearn._comparison import GradientsUndecided, compare
 from funclearn._gradient_report import GradientReport
+from funclearn._signatures import with_key
 from funclearn._types import (
     Batch,
     GradientMethod,
@@ -39,6 +39,17 @@ __all__ = [
     "finite_difference",
     "given",
 ]
+
+if TYPE_CHECKING:
+    from funclearn._comparison import GradientsUndecided, compare
+
+
+def __getattr__(name: str) -> Any:
+    """Imports the comparison on demand: it brings parts of JAX that no run needs."""
+    if name in ("GradientsUndecided", "compare"):
+        return getattr(import_module("funclearn._comparison"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
 
 # Coordinates whose differences are taken side by side: enough to fill the machine,
 # few enough that the copies of the parameters stay small.
@@ -165,17 +176,3 @@ def given(closed_form: Callable[..., Params]) -> GradientMethod:
         return value_and_grad
 
     return method
-
-
-def with_key(function: Callable[..., Any]) -> Callable[[Params, Batch, Any], Any]:
-    """Lets a function of `(params, batch)` be called with a key as well.
-
-    Args:
-        function: `(params, batch)` or `(params, batch, key)`; a function that takes
-            three positional arguments is given the key.
-    """
-    try:
-        inspect.signature(function).bind(None, None, None)
-    except TypeError:
-        return lambda params, batch, key: function(params, batch)
-    return function

@@ -544,22 +544,26 @@ def test_what_it_suggests_works(fl, line, readings):
 def test_the_last_good_parameters_have_the_lowest_loss(
     fl, stability, line, readings, momentum, nesterov, batch_size
 ):
-    objective, start = line
+    objective, _ = line
     data = readings["scaled"]
+    # Off the best line along the valley: the loss falls before the walls throw it out.
+    best = np.polyfit(np.asarray(data.inputs), np.asarray(data.targets), 1)
+    _, directions = np.linalg.eigh(line_hessian(data.inputs))
+    start = fl.models.LinearParams(*jnp.float32(best + 20 * directions[:, 0]))
     limit = stability(objective, start, data).limit(momentum, nesterov=nesterov)
-    rate = float(1.3 * limit)
+    rate = float(1.1 * limit)
     run, found = blown_up(
         fl,
-        line,
+        (objective, start),
         data,
         rate,
         momentum=momentum,
         nesterov=nesterov,
         batch_size=batch_size,
-        epochs=300,
+        epochs=500,
     )
-    losses = np.asarray(run.history.loss)
-    lowest = int(np.nanargmin(losses))
+    lowest = int(np.nanargmin(run.history.loss))
+    assert batch_size or lowest > 5
     assert found.last_good_epoch == lowest + 1
     optimizer = optax.sgd(rate, momentum or None, nesterov)
     again = fl.fit(

@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, PRNGKeyArray
 
-from funclearn._checks import is_static_number
+from funclearn._checks import check_key, is_static_number
 from funclearn._types import Batch, Objective, Params, Penalty, Scalar, ScalarLike
 from funclearn.models import Model
 
@@ -40,18 +40,21 @@ def make_objective(
 
     Returns:
         A pure function `(params, batch, key) -> scalar`, where the batch has the
-        fields of a `funclearn.Dataset`. The key is ignored without input noise.
+        fields of a `funclearn.Dataset`. Without input noise the key is ignored and may
+        be None.
 
     Raises:
         ValueError: if `input_noise` is negative.
+        TypeError: when the objective is called with noise and no typed key.
     """
     if is_static_number(input_noise) and not input_noise >= 0:
         raise ValueError(f"input_noise must not be negative; got {input_noise}.")
     noiseless = is_static_number(input_noise) and input_noise == 0
 
-    def objective(params: Params, batch: Batch, key: PRNGKeyArray) -> Scalar:
+    def objective(params: Params, batch: Batch, key: PRNGKeyArray | None) -> Scalar:
         inputs = batch.inputs
         if not noiseless:
+            check_key("key", key)
             inputs = _with_noise(key, inputs, input_noise)
         value = loss(model.apply(params, inputs), batch.targets)
         return value if penalty is None else value + penalty(params)
@@ -96,6 +99,6 @@ def make_evaluation(
     return evaluate
 
 
-def _with_noise(key: PRNGKeyArray, inputs: Array, noise: ScalarLike) -> Array:
+def _with_noise(key: Any, inputs: Array, noise: ScalarLike) -> Array:
     dtype = jnp.result_type(inputs, float)
     return inputs + noise * jax.random.normal(key, jnp.shape(inputs), dtype)

@@ -3,7 +3,17 @@ import signal
 import sys
 import time
 
+import pytest
+
 from experiments._interrupts import until_interrupted
+
+
+@pytest.fixture(autouse=True)
+def interruptible():
+    """Listens to interrupts, which the children of a background job ignore."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def _interrupt(phase="start", info=None):

@@ -68,8 +68,8 @@ def median_ratio(taken: Mapping[str, np.ndarray], one: str, other: str) -> float
     return float(np.median(taken[one] / taken[other]))
 
 
-def show(title: str, figures: Sequence[Figure]) -> None:
-    """Prints the figures as a table."""
+def show(title: str, figures: Sequence[Figure], note: str = "") -> None:
+    """Prints the figures as a table, and a note below it."""
     table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left")
     table.add_column("measured", no_wrap=True)
     table.add_column("median", justify="right", no_wrap=True)
@@ -84,7 +84,7 @@ def show(title: str, figures: Sequence[Figure]) -> None:
             {None: "", True: "[green]met[/]", False: "[red]missed[/]"}[figure.met],
             figure.beside,
         )
-    Console(width=max(100, Console().width)).print(table)
+    Console(width=max(100, Console().width)).print(table, note)
 
 
 def _target(figure: Figure) -> str:

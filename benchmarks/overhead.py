@@ -42,13 +42,15 @@ def problems() -> dict[str, Problem]:
 
 def rules() -> dict[str, fl.stopping.Rule]:
     """Rules that watch and never fire, so that all runs are equally long."""
-    return {
-        "target": fl.stopping.target(-1.0),
-        "patience": fl.stopping.patience(10**6),
-        "diverged | gradient_norm": (
-            fl.stopping.diverged() | fl.stopping.gradient_norm(0.0)
-        ),
+    stopping = fl.stopping
+    singles = {
+        "target": stopping.target(-1.0),
+        "patience": stopping.patience(10**6),
+        "getting_worse": stopping.getting_worse(10**6),
+        "diverged": stopping.diverged(),
+        "gradient_norm": stopping.gradient_norm(0.0),
     }
+    return singles | {"patience | diverged": singles["patience"] | singles["diverged"]}
 
 
 def fit_against_scan(name: str, problem: Problem) -> Iterator[Figure]:

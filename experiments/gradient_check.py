@@ -1,14 +1,15 @@
 """Puts right and wrong gradients to three gradient checks, and shows who accepts what.
 
-Whoever derives a gradient by hand holds it against finite differences. A check of that
-kind can err in two ways: reject a gradient that is right, or accept one that is wrong.
-The checks of JAX and chex compare along one random direction, with one step for every
-function and one tolerance for every number. In float32 the step has to be so large an
-error that the tolerance lets much pass; among 1537 parameters one wrong entry is lost.
+Whoever derives a gradient by hand holds it against finite differences. Such a check can
+err in two ways: it rejects what is right, or accepts what is wrong. JAX's check and
+chex's compare along a single random direction, by one step and one tolerance for all
+functions. In float32 that step is inexact, so the tolerance has to be wide, and along
+one direction a wrong entry among 1537 is lost.
 
-This library's check looks at every entry. It measures how exact its differences are,
-so that it needs no tolerance, and where they are not exact enough it says that it
-cannot tell. Among the gradients put to it are two that were published by mistake.
+The check of this library looks at every entry. It measures how exact its differences
+are and needs no tolerance; where they are not exact enough it says that it cannot tell.
+Two of the wrong gradients are slips that were published: the arguments of the loss are
+swapped, and the model is written b + w·b.
 """
 
 import collections
@@ -50,10 +51,10 @@ FACTORS = {
     "1% too large": 1.01,
     "10% too large": 1.1,
     "twice too large": 2.0,
-    "loss arguments swapped (published)": -1.0,
+    "loss arguments swapped": -1.0,
 }
 ONE_ENTRY = "one entry twice too large"
-WRONG_MODEL = "model b + w·b (published)"
+WRONG_MODEL = "model b + w·b"
 GRADIENTS = (*FACTORS, ONE_ENTRY, WRONG_MODEL)
 
 Gradient = Callable[[Any, fl.Dataset], Any]
@@ -282,7 +283,10 @@ def _gradient_table(duels: Mapping[Setting, Duel]) -> Table:
     columns = tuple(itertools.product(CHECKS, ("float32", "float64")))
     return Table(
         "Accepted in how many settings",
-        ("Gradient", *(f"{check}, {precision}" for check, precision in columns)),
+        (
+            "Gradient",
+            *(f"{check}, {precision[5:]} bit" for check, precision in columns),
+        ),
         tuple(
             (name, *(_accepted(name, duels, *column) for column in columns))
             for name in GRADIENTS

@@ -15,8 +15,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
+from jax.extend.core import ClosedJaxpr
 
 from funclearn._checks import integer_at_least, leading_length
+from funclearn._compilation import compile_block, lanes_in_block
 from funclearn._host import adopt, empty, run_all, to_host, to_jax
 
 __all__ = ["map_blocks"]
@@ -49,9 +51,6 @@ def map_blocks(
     Raises:
         ValueError: if `block_size` is less than 1.
     """
-    # Only now, since jax.extend takes as long to import as this package.
-    from funclearn._compilation import compile_block, lanes_in_block
-
     static = dict(static or {})
     values = {name: jax.tree.map(jnp.asarray, tree) for name, tree in values.items()}
     if positions is None:
@@ -59,10 +58,10 @@ def map_blocks(
         positions = {name: np.arange(length) for name, length in lengths.items()}
     one = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), values)
     traced = jax.jit(function, static_argnames=tuple(static)).trace(**one, **static)
-    if block_size is None:
-        block_size = lanes_in_block(traced.jaxpr) if values else 1
-    size = integer_at_least("block_size", block_size, 1)
     lanes = _lanes(values, positions)
+    if block_size is None:
+        block_size = lanes_in_block(traced.jaxpr, lanes.number) if values else 1
+    size = integer_at_least("block_size", block_size, 1)
     if not _is_traced(lanes.arrays, traced.jaxpr):
         results = _run_blocks(
             compile_block(traced.jaxpr, size), traced.jaxpr, lanes, size
@@ -83,6 +82,11 @@ class _Lanes(NamedTuple):
     positions: list[np.ndarray]
     shape: tuple[int, ...]
 
+    @property
+    def number(self) -> int:
+        """How many there are."""
+        return math.prod(self.shape)
+
     def take(self, numbers: np.ndarray) -> list[Any]:
         """The inputs of some lanes, by their numbers in the flattened shape."""
         pairs = zip(self.arrays, self.positions, strict=True)
@@ -96,7 +100,7 @@ class _Lanes(NamedTuple):
             if array.ndim == 1 and jnp.issubdtype(array.dtype, jnp.floating)
         ]
         if not fractions:
-            return np.arange(math.prod(self.shape))
+            return np.arange(self.number)
         return np.lexsort(fractions[::-1])
 
 
@@ -111,15 +115,17 @@ def _lanes(values: Mapping[str, Any], positions: Mapping[str, np.ndarray]) -> _L
     return _Lanes(arrays, places, shape)
 
 
-def _is_traced(arrays: list[Any], closed: Any) -> bool:
+def _is_traced(arrays: list[Any], closed: ClosedJaxpr) -> bool:
     # Under `jit` every new array is traced. A traced array that the function closes
-    # over is one more input of its jaxpr.
-    closes_over = len(closed.in_avals) > len(arrays)
-    return closes_over or any(isinstance(x, Tracer) for x in (jnp.zeros(()), *arrays))
+    # over is one more input of its jaxpr. Without `jit` there are no programs.
+    config: Any = jax.config
+    if len(closed.in_avals) > len(arrays) or config.jax_disable_jit:
+        return True
+    return any(isinstance(x, Tracer) for x in (jnp.zeros(()), *arrays))
 
 
 def _map_traced(call: Callable[..., Any], lanes: _Lanes, size: int) -> Any:
-    n_lanes = math.prod(lanes.shape)
+    n_lanes = lanes.number
     n_blocks = -(-n_lanes // size)
     numbers = np.minimum(np.arange(n_blocks * size), n_lanes - 1)
     if size > 1:
@@ -133,17 +139,19 @@ def _map_traced(call: Callable[..., Any], lanes: _Lanes, size: int) -> Any:
 
     def join(leaf: jax.Array) -> jax.Array:
         rest = leaf.shape[numbers.ndim :]
-        return leaf.reshape(-1, *rest)[:n_lanes].reshape(*lanes.shape, *rest)
+        return leaf.reshape(-1, *rest)[:n_lanes].reshape((*lanes.shape, *rest))
 
     # A function without inputs is mapped over the numbers.
     results = jax.lax.map(block, (numbers, lanes.take(numbers)))
     return jax.tree.map(join, results)
 
 
-def _run_blocks(compiled: Any, closed: Any, lanes: _Lanes, size: int) -> list[Any]:
+def _run_blocks(
+    compiled: Any, closed: ClosedJaxpr, lanes: _Lanes, size: int
+) -> list[Any]:
     dtypes = [array.dtype for array in lanes.arrays]
     lanes = lanes._replace(arrays=list(map(to_host, lanes.arrays)))
-    n_lanes = math.prod(lanes.shape)
+    n_lanes = lanes.number
     results = [empty(n_lanes, aval) for aval in closed.out_avals]
     # A block runs until the last of its lanes stops, and like ones stop together.
     order = lanes.neighbours()
@@ -162,6 +170,6 @@ def _run_blocks(compiled: Any, closed: Any, lanes: _Lanes, size: int) -> list[An
 
     run_all(run, blocks)
     return [
-        adopt(result.reshape(*lanes.shape, *result.shape[1:]), aval.dtype)
+        adopt(result.reshape((*lanes.shape, *result.shape[1:])), aval.dtype)
         for result, aval in zip(results, closed.out_avals, strict=True)
     ]

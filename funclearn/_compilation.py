@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 from jax.core import eval_jaxpr
 from jax.experimental.xla_metadata import set_xla_metadata
 from jax.extend.core import (
@@ -51,25 +52,31 @@ _RESULTS = 2**28  # bytes for a block's results
 _FEWEST_LANES, _MOST_LANES = 8, 128
 
 
-def lanes_in_block(closed: ClosedJaxpr) -> int:
+def lanes_in_block(closed: ClosedJaxpr, n_lanes: int) -> int:
     """How many lanes to run at once.
 
     On a CPU as many as keep the largest value that a loop computes, all lanes together,
     in the first-level cache. Where those would not fill a vector, a lane that can be
-    compiled whole runs by itself. Elsewhere as many as there is memory for.
+    compiled whole runs by itself. Elsewhere all that there is memory for.
 
     Args:
         closed: a single lane.
+        n_lanes: how many there are; on a CPU it does not matter, so that sweeps of any
+            size have the same bits.
     """
+    if closed.effects:
+        return 1  # blocks may be padded, and effects must not show it
     parts = [part for equation in closed.eqns for part in _parts(equation)]
     looped = [inner for part in parts if _is_loop(part) for inner in _parts(part)]
-    largest = max(1, *map(_largest_value, looped or parts))
+    largest = max([1, *map(_largest_value, looped or parts)])
     results = sum(map(_n_bytes, closed.out_avals))
     lanes = _RESULTS // (results + largest)
     if jax.default_backend() == "cpu":
         lanes = min(lanes, _MOST_LANES, _CACHE // largest)
         if lanes < _FEWEST_LANES and any(_small_loops(closed.jaxpr, size=1)):
             return 1
+    else:
+        lanes = min(lanes, 2 * n_lanes - 1)
     return 2 ** (max(1, lanes).bit_length() - 1)
 
 
@@ -100,7 +107,7 @@ def compile_block(closed: ClosedJaxpr, size: int) -> Any:
             if size > 1:
                 return jax.vmap(lane, axis_size=size)(inputs)
             # Alone, a lane waits for no other and is fused as it is without a sweep.
-            return [x[None] for x in lane([x[0] for x in inputs])]
+            return [jnp.asarray(x)[None] for x in lane([x[0] for x in inputs])]
 
         jitted = jax.jit(block, compiler_options=_OPTIONS if whole else None)
         return jitted.lower(closed.consts, inputs).compile()

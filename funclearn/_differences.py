@@ -132,16 +132,22 @@ def differences(
         noises = np.maximum(noise, np.finfo(float).eps * largest) / stencil.spans
         quotients = samples @ stencil.weights / samples.shape[-1] / stencil.spans
         values, truncation, rounding = _extrapolate(quotients, noises, first=2)
-        changes = samples - centre
-        kinks = np.zeros_like(values)
-        if not stencil.shifts.any():
-            bends = np.mean(changes, axis=-1) / stencil.spans
-            bend, *errors = _extrapolate(bends, 2 * noises, first=1)
-            kinks = np.where(np.abs(bend) > SAFETY * sum(errors), np.abs(bend), 0.0)
-        change = np.max(np.abs(changes[:, _MODERATE]), axis=-1)
-        change /= stencil.spans[:, _MODERATE]
-        change = np.where(change > SAFETY * noises[:, _MODERATE], change, 0.0)
-    return Differences(values, truncation, rounding, kinks, change)
+        rises = samples - centre
+        kinks = _kinks(stencil, rises, noises)
+        changes = np.max(np.abs(rises[:, _MODERATE]), axis=-1)
+        changes /= stencil.spans[:, _MODERATE]
+        seen = changes > SAFETY * noises[:, _MODERATE]
+    return Differences(values, truncation, rounding, kinks, np.where(seen, changes, 0))
+
+
+def _kinks(stencil: Stencil, rises: np.ndarray, noises: np.ndarray) -> np.ndarray:
+    if stencil.shifts.any():
+        return np.zeros(len(rises))
+    # What rises on both sides alike: |h| times half a kink, and powers h², h⁴, ...
+    bends = np.mean(rises, axis=-1) / stencil.spans
+    bend, truncation, rounding = _extrapolate(bends, 2 * noises, first=1)
+    seen = np.abs(bend) > SAFETY * (truncation + rounding)
+    return np.where(seen, np.abs(bend), 0.0)
 
 
 def _extrapolate(
@@ -162,6 +168,7 @@ def _extrapolate(
     values, truncation, rounding, kind = map(np.hstack, zip(*columns, strict=True))
     usable = np.isfinite(values + truncation + rounding)
     values = np.where(usable, values, 0.0)
+    rounding = np.where(usable, rounding, 0.0)
     truncation = np.where(usable, truncation, np.inf)
     truncation += _contradictions(values, truncation, rounding, *kind)
     best = np.argmin(truncation + rounding, axis=1)

@@ -8,11 +8,12 @@ import numpy as np
 from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group
 from rich.table import Table
+from rich.text import Text
 
 from funclearn._differences import SAFETY
-from funclearn._gradient_report import GradientReport, Verdict
+from funclearn._gradient_report import GradientReport, Tested, Verdict
 
-__all__ = ["colourful", "conclusion", "plain"]
+__all__ = ["colourful", "plain"]
 
 _ROWS = 5
 _STYLES = {
@@ -43,7 +44,7 @@ def _report(report: GradientReport, box: Any) -> Group:
     parts: list[Any] = [title, "", _arrays(report, box), ""]
     if report.verdict is not Verdict.AGREES:
         parts += [_worst(report, box), ""]
-    return Group(*parts, conclusion(report))
+    return Group(*parts, Text(_conclusion(report)))
 
 
 def _arrays(report: GradientReport, box: Any) -> Table:
@@ -61,8 +62,8 @@ def _arrays(report: GradientReport, box: Any) -> Table:
             verdict = tested.among(here)
             distances = np.abs(tested.values - report.differences.values)
             table.add_row(
-                name,
-                tested.name,
+                Text(name),
+                Text(tested.name),
                 f"{np.count_nonzero(here)} of {math.prod(shape)}",
                 _largest(distances, here, report),
                 _largest(tested.caught, here, report),
@@ -85,14 +86,14 @@ def _worst(report: GradientReport, box: Any) -> Table:
     for coordinate in report.worst(_ROWS):
         error = report.differences.bounds[coordinate]
         table.add_row(
-            report.coordinates.name(coordinate),
+            Text(report.coordinates.name(coordinate)),
             f"{report.differences.values[coordinate]:.8g} ± {error:.1g}",
             *(f"{tested.values[coordinate]:.8g}" for tested in report.tested),
         )
     return table
 
 
-def conclusion(report: GradientReport) -> str:
+def _conclusion(report: GradientReport) -> str:
     """What the verdict means, in sentences."""
     verdict = report.verdict
     if verdict is Verdict.DISAGREES:
@@ -109,11 +110,14 @@ def conclusion(report: GradientReport) -> str:
 
 
 def _agreement(report: GradientReport) -> str:
+    sentence = "Agrees with finite differences to the noise floor."
+    if not report.power:
+        return sentence
     compared = report.coordinates.leaf.size
     drawn = f", of the {compared} drawn" if compared < report.n_parameters else ""
     return (
-        "Agrees with finite differences to the noise floor. A relative error of "
-        f"{report.power:.1e} would have been caught in any coordinate{drawn}."
+        f"{sentence} A relative error of {report.power:.1e} would have been caught in "
+        f"any coordinate{drawn}."
     )
 
 
@@ -127,7 +131,10 @@ def _disagreement(report: GradientReport) -> str:
     text = (
         f"Farther from finite differences than rounding explains: {', '.join(found)}."
     )
-    if report.autodiff.disagrees.any():
+    autodiff = report.autodiff
+    if not np.isfinite(autodiff.values[autodiff.disagrees]).all():
+        text += " Autodiff is not finite where finite differences are."
+    elif autodiff.disagrees.any():
         text += (
             " Autodiff follows the objective's derivative rules, finite differences "
             "follow its values: a custom rule or a stop_gradient departs from them."
@@ -140,32 +147,37 @@ def _disagreement(report: GradientReport) -> str:
 
 def _doubt(report: GradientReport) -> str:
     (worst,) = report.worst(1)
-    name = report.coordinates.name(worst)
     tested = max(report.tested, key=lambda tested: tested.caught[worst])
-    truncation = report.differences.truncation[worst]
-    rounding = report.differences.rounding[worst]
-    own = (tested.floors - report.differences.bounds)[worst] / SAFETY
-    if not np.isfinite(tested.floors[worst]):
-        reason = (
-            f"the objective has no finite difference at {name}. Compare at parameters "
-            "around which it is finite"
-        )
-    elif truncation >= max(rounding, own):
-        reason = (
-            f"differences at {name} do not settle as the step shrinks. Compare at "
-            "parameters around which the objective is smooth"
-        )
-    elif rounding >= own:
-        reason = (
-            f"the objective depends so little on {name} that its rounding hides it. "
-            "Rescale the inputs or the parameters, or leave out large terms that do "
-            "not depend on them"
-        )
-    else:
-        reason = f"rounding leaves too few digits of the {tested.name} at {name}"
-    if report.dtypes != ("float64",):
-        reason += "; float64 may help"
     return (
-        f"Cannot tell: {reason}. A relative error of {report.power:.1e} would have "
-        f"been caught; one of {report.resolution:.1e} is to be."
+        f"Cannot tell: {_reason(report, tested, worst)}. A relative error of "
+        f"{report.power:.1e} would have been caught; one of {report.resolution:.1e} is "
+        "to be."
     )
+
+
+def _reason(report: GradientReport, tested: Tested, coordinate: int) -> str:
+    """Why a coordinate is undecided, and what would help."""
+    name = report.coordinates.name(coordinate)
+    truncation = report.differences.truncation[coordinate]
+    rounding = report.differences.rounding[coordinate]
+    narrow = report.dtypes != ("float64",)
+    if not np.isfinite(tested.floors[coordinate]):
+        return (
+            f"the objective has no finite difference at {name}. Compare where it is "
+            "finite all around"
+        )
+    own = tested.floors[coordinate] / SAFETY - truncation - rounding
+    if truncation >= max(rounding, own):
+        return (
+            f"differences at {name} do not settle as the step shrinks. Compare where "
+            "the objective is smooth"
+        )
+    if rounding >= own:
+        bound = ", or give operations that are bound to their precision float64"
+        return (
+            f"the objective depends so little on {name} that its rounding hides it. "
+            "Rescale the inputs or the parameters, leave out large terms that do not "
+            f"depend on them{bound if narrow else ''}"
+        )
+    remedy = "Use float64" if narrow else "Write it such that less cancels"
+    return f"rounding leaves too few digits of the {tested.name} at {name}. {remedy}"

@@ -32,8 +32,8 @@ class Rounding:
     Attributes:
         table: random numbers, from `draw_tables`.
         constants: whether constants are rounded too. One of float32 stands for every
-            number that rounds to it, unless it has so few digits that it is surely
-            meant as it is.
+            number that rounds to it, unless it is an integer or has so few digits
+            that it is surely meant as it is.
     """
 
     table: Array | None = None
@@ -57,9 +57,15 @@ class Rounding:
         digits = np.asarray(value)
         if self.table is None or not self.constants:
             return widen(digits)
-        with np.errstate(over="ignore"):
-            short = np.real(digits).astype(jnp.bfloat16).astype(np.real(digits).dtype)
-        return self.result(widen(digits), (short != digits) * unit(digits.dtype))
+        return self.result(widen(digits), _was_rounded(digits) * unit(digits.dtype))
+
+
+def _was_rounded(digits: np.ndarray) -> Any:
+    """Which constants are neither integers nor have the few digits of bfloat16."""
+    with np.errstate(over="ignore"):
+        short = np.real(digits).astype(jnp.bfloat16).astype(np.real(digits).dtype)
+    is_integer = (digits == np.rint(digits)) & (np.abs(digits) * unit(digits.dtype) < 1)
+    return np.logical_not(is_integer | (short == digits))
 
 
 def draw_tables(count: int) -> np.ndarray:

@@ -128,6 +128,6 @@ def _penalties(missing: np.ndarray, params: np.ndarray) -> Iterator[str]:
 
 
 def _single_entry(report: GradientReport) -> Iterator[str]:
-    (wrong,) = np.nonzero(report.closed_forms[0].disagrees)
-    if len(wrong) == 1 and report.closed_forms[0].disagrees.size > 2:
-        yield f"{report.coordinates.name(wrong[0])} alone is wrong"
+    disagrees = report.closed_forms[0].disagrees
+    if np.count_nonzero(disagrees) == 1 and disagrees.size > 2:
+        yield f"{report.coordinates.name(int(np.argmax(disagrees)))} alone is wrong"

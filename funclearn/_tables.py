@@ -1,6 +1,6 @@
 """Tables: named columns as plain text, and for rich."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ __all__ = ["plain", "rich"]
 _MOST_ROWS = 20
 
 
-def plain(columns: Mapping[str, Sequence[Any]]) -> str:
+def plain(columns: Mapping[str, np.ndarray]) -> str:
     """The columns as aligned text; of many rows the first and the last ones."""
     texts = [[name, *_shorten(column)] for name, column in columns.items()]
     widths = [max(map(len, column)) for column in texts]
@@ -21,7 +21,7 @@ def plain(columns: Mapping[str, Sequence[Any]]) -> str:
     return "\n".join(rows)
 
 
-def rich(columns: Mapping[str, Sequence[Any]]) -> Any:
+def rich(columns: Mapping[str, np.ndarray]) -> Any:
     """The same as a `rich.table.Table`."""
     from rich import box, table
 
@@ -33,7 +33,7 @@ def rich(columns: Mapping[str, Sequence[Any]]) -> Any:
     return drawn
 
 
-def _shorten(column: Sequence[Any]) -> list[str]:
+def _shorten(column: np.ndarray) -> list[str]:
     if len(column) <= _MOST_ROWS:
         return [_text(cell) for cell in column]
     half = _MOST_ROWS // 2

@@ -11,10 +11,14 @@ from funclearn._assertions import (
     assert_same_under_jit,
     assert_vmap_equals_loop,
 )
+from funclearn._comparison import GradientsUndecided
+from funclearn._gradient_assertion import assert_gradients_agree
 
 __all__ = [
+    "GradientsUndecided",
     "assert_compiles_once",
     "assert_deterministic",
+    "assert_gradients_agree",
     "assert_no_key_reuse",
     "assert_no_silent_broadcast",
     "assert_same_under_jit",

@@ -42,7 +42,9 @@ def repeat(
         The last state, and the rows along a new axis 0 of the given length; rows of
         trips that were not made are NaN in floating leaves and zero in others.
     """
-    if length == 0 or (running is None and length > 1):
+    if length == 0:
+        return state, blank_rows(jax.eval_shape(body, state)[1], 0)
+    if running is None and length > 1:
         return _scan(body, state, length, None)
     # What is differentiated with respect to must be an argument, not in a closure.
     body, captured = jax.closure_convert(body, state)

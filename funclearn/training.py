@@ -15,7 +15,7 @@ Randomness derives from the state's key, which never changes: a step draws from
 import dataclasses
 import functools
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -41,6 +41,7 @@ __all__ = [
     "Run",
     "StepInfo",
     "TrainState",
+    "TrainStep",
     "fit",
     "init_state",
     "make_train_step",
@@ -109,7 +110,8 @@ class Run(NamedTuple):
     stop: Rule | None = None
 
 
-TrainStep = Callable[[TrainState, Batch], tuple[TrainState, StepInfo]]
+TrainStep: TypeAlias = Callable[[TrainState, Batch], tuple[TrainState, StepInfo]]
+"""`(state, batch) -> (state, info)`, pure."""
 
 
 def init_state(
@@ -159,6 +161,7 @@ def make_train_step(
     update = optax.with_extra_args_support(optimizer).update
 
     def train_step(state: TrainState, batch: Batch) -> tuple[TrainState, StepInfo]:
+        check_key("state.key", state.key)
         check_floating("state.params", state.params)
         check_same_structure(
             "state.opt_state",
@@ -282,16 +285,17 @@ def _fit(
         leading_length("validation", validation)
     run_epoch = _make_epoch(train_step, train, batch_size)
 
-    def epoch(state: TrainState) -> tuple[TrainState, Any, Observation]:
+    def epoch(state: TrainState) -> tuple[TrainState, Any, Any]:
         evaluation = None if evaluate is None else evaluate(state.params, validation)
         after, info, loss = run_epoch(state)
         if record is None:
             row = History(loss, evaluation)
         else:
             row = record(after, info, evaluation)
-        seen = Observation(
-            loss, _validation_loss(evaluation), info.grads, state.params, after.params
-        )
+        seen = None
+        if stop is not None:
+            validated = _validation_loss(evaluation)
+            seen = Observation(loss, validated, info.grads, state.params, after.params)
         return after, row, seen
 
     if stop is None:

@@ -147,9 +147,9 @@ def described(tree):
     """The names that a module assigns with a string literal after them."""
     pairs = zip(tree.body, tree.body[1:], strict=False)
     return {
-        ast.unparse(node.targets[0])
+        ast.unparse(node.target if isinstance(node, ast.AnnAssign) else node.targets[0])
         for node, after in pairs
-        if isinstance(node, ast.Assign) and isinstance(after, ast.Expr)
+        if isinstance(node, ast.Assign | ast.AnnAssign) and isinstance(after, ast.Expr)
     }
 
 

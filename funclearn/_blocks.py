@@ -6,7 +6,6 @@ which, and together the lanes may need more memory than there is. Threads take o
 after the other and put its results where they belong.
 """
 
-import collections
 import math
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -19,7 +18,7 @@ from jax.extend.core import ClosedJaxpr
 
 from funclearn._checks import integer_at_least, leading_length
 from funclearn._compilation import compile_block, lanes_in_block
-from funclearn._host import adopt, empty, run_all, to_host, to_jax
+from funclearn._host import adopt, empty, restorer, run_all, to_host
 
 __all__ = ["map_blocks"]
 
@@ -148,27 +147,22 @@ def _map_traced(call: Callable[..., Any], lanes: _Lanes, size: int) -> Any:
 
 def _run_blocks(
     compiled: Any, closed: ClosedJaxpr, lanes: _Lanes, size: int
-) -> list[Any]:
-    dtypes = [array.dtype for array in lanes.arrays]
+) -> list[jax.Array]:
+    restorers = [restorer(array.dtype) for array in lanes.arrays]
     lanes = lanes._replace(arrays=list(map(to_host, lanes.arrays)))
-    n_lanes = lanes.number
-    results = [empty(n_lanes, aval) for aval in closed.out_avals]
+    results = [empty(lanes.number, aval) for aval in closed.out_avals]
     # A block runs until the last of its lanes stops, and like ones stop together.
     order = lanes.neighbours()
-    blocks = collections.deque()
-    for start in range(0, n_lanes, size):
-        numbers = order[start : start + size]
-        padded = np.pad(numbers, (0, size - len(numbers)), mode="edge")
-        # Here, since JAX's configuration may be that of this thread alone.
-        inputs = list(map(to_jax, lanes.take(padded), dtypes))
-        blocks.append((numbers, inputs))
 
-    def run(numbers: np.ndarray, inputs: list[jax.Array]) -> None:
-        outputs = compiled(closed.consts, inputs)
+    def run(start: int) -> None:
+        numbers = order[np.minimum(np.arange(start, start + size), len(order) - 1)]
+        pairs = zip(restorers, lanes.take(numbers), strict=True)
+        outputs = compiled(closed.consts, [restore(data) for restore, data in pairs])
+        rows = order[start : start + size]
         for result, output in zip(results, outputs, strict=True):
-            result[numbers] = to_host(output)[: len(numbers)]
+            result[rows] = to_host(output)[: len(rows)]
 
-    run_all(run, blocks)
+    run_all(run, range(0, lanes.number, size))
     return [
         adopt(result.reshape((*lanes.shape, *result.shape[1:])), aval.dtype)
         for result, aval in zip(results, closed.out_avals, strict=True)

@@ -52,6 +52,7 @@ _RESULTS = 2**28  # bytes for a block's results
 _FEWEST_LANES, _MOST_LANES = 8, 128
 
 
+@functools.lru_cache(maxsize=128)
 def lanes_in_block(closed: ClosedJaxpr, n_lanes: int) -> int:
     """How many lanes to run at once.
 

@@ -9,7 +9,7 @@ import functools
 import math
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-__all__ = ["adopt", "empty", "run_all", "to_host", "to_jax"]
+__all__ = ["adopt", "empty", "restorer", "run_all", "to_host"]
 
 _ALIGNMENT = 64  # bytes, without which JAX copies
 _WORTH_THREADS = 2e-3  # seconds
@@ -39,32 +39,34 @@ def to_host(array: Any) -> np.ndarray:
     return np.asarray(jax.random.key_data(array) if _is_key(array.dtype) else array)
 
 
-def to_jax(
-    data: np.ndarray, dtype: Any, put: Callable[..., Any] = jnp.asarray
-) -> jax.Array:
-    """An array of JAX with a dtype that may be that of typed keys."""
+def restorer(dtype: Any) -> Callable[[Any], Any]:
+    """Makes of what `to_host` shows an argument of the given dtype."""
     if not _is_key(dtype):
-        return put(data)
+        return lambda data: data
     impl = jax.random.key_impl(jnp.empty((), dtype))
-    return jax.random.wrap_key_data(put(data), impl=impl)
+    return functools.partial(jax.random.wrap_key_data, impl=impl)
 
 
 def adopt(data: np.ndarray, dtype: Any) -> jax.Array:
-    """The same, on a CPU without a copy; so no one may write to the data any more."""
-    return to_jax(data, dtype, functools.partial(jax.device_put, may_alias=True))
+    """The array of JAX, on a CPU without a copy: no one may write to it any more."""
+    return restorer(dtype)(jax.device_put(data, may_alias=True))
 
 
-def run_all(run: Callable[..., None], tasks: collections.deque[tuple]) -> None:
-    """Calls `run(*task)` for all tasks, on several threads where it takes long."""
+def run_all(run: Callable[[Any], None], tasks: Iterable[Any]) -> None:
+    """Calls `run(task)` for all tasks, on several threads where it takes long."""
+    queue = collections.deque(tasks)
+    # A setting that JAX may keep for this thread alone.
+    double = jnp.result_type(float) == jnp.float64
 
     def run_what_is_left() -> None:
-        for task in _taken_from(tasks):
-            run(*task)
+        with jax.enable_x64(double):
+            for task in _taken_from(queue):
+                run(task)
 
     started = time.perf_counter()
-    run(*tasks.popleft())
-    left = len(tasks) * (time.perf_counter() - started)
-    n_others = min(len(tasks), _n_threads()) - 1 if left > _WORTH_THREADS else 0
+    run(queue.popleft())
+    left = len(queue) * (time.perf_counter() - started)
+    n_others = min(len(queue), _n_threads()) - 1 if left > _WORTH_THREADS else 0
     with ThreadPoolExecutor(max(1, n_others)) as pool:
         others = [pool.submit(run_what_is_left) for _ in range(n_others)]
         run_what_is_left()
@@ -72,11 +74,11 @@ def run_all(run: Callable[..., None], tasks: collections.deque[tuple]) -> None:
         other.result()
 
 
-def _taken_from(tasks: collections.deque[tuple]) -> Iterator[tuple]:
+def _taken_from(queue: collections.deque[Any]) -> Iterator[Any]:
     # Several threads may see the last task, and one gets it.
     with contextlib.suppress(IndexError):
         while True:
-            yield tasks.popleft()
+            yield queue.popleft()
 
 
 def _n_threads() -> int:

@@ -1,6 +1,5 @@
 """Sweeps: named axes, one program, and bits that no other lane has a say in."""
 
-import collections
 import math
 from typing import Any, NamedTuple
 
@@ -361,9 +360,8 @@ def test_error_in_a_thread_is_raised(monkeypatch):
         if number == 7:
             raise RuntimeError("seven")
 
-    tasks = collections.deque((number,) for number in range(20))
     with pytest.raises(RuntimeError, match="seven"):
-        _host.run_all(run, tasks)
+        _host.run_all(run, range(20))
 
 
 def test_neighbours_bring_like_fractions_together():

@@ -16,7 +16,7 @@ import funclearn as fl
 from benchmarks._measure import Figure, median_ratio, seconds, show
 from funclearn.sweeps import sweep
 
-TURNS = 7
+TURNS = 11
 EPOCHS = 5000
 RATES = jnp.logspace(-4, -1.6, 1000)
 KEY = jax.random.key(0)

@@ -163,7 +163,7 @@ def _run_blocks(
             result[rows] = to_host(output)[: len(rows)]
 
     run_all(run, range(0, lanes.number, size))
-    return [
-        adopt(result.reshape((*lanes.shape, *result.shape[1:])), aval.dtype)
-        for result, aval in zip(results, closed.out_avals, strict=True)
-    ]
+    return adopt(
+        [result.reshape((*lanes.shape, *result.shape[1:])) for result in results],
+        [aval.dtype for aval in closed.out_avals],
+    )

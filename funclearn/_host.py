@@ -47,9 +47,11 @@ def restorer(dtype: Any) -> Callable[[Any], Any]:
     return functools.partial(jax.random.wrap_key_data, impl=impl)
 
 
-def adopt(data: np.ndarray, dtype: Any) -> jax.Array:
-    """The array of JAX, on a CPU without a copy: no one may write to it any more."""
-    return restorer(dtype)(jax.device_put(data, may_alias=True))
+def adopt(arrays: list[np.ndarray], dtypes: list[Any]) -> list[jax.Array]:
+    """Makes them JAX's, on a CPU without a copy: no one may write to them any more."""
+    adopted = jax.device_put(arrays, may_alias=True)
+    pairs = zip(map(restorer, dtypes), adopted, strict=True)
+    return [restore(array) for restore, array in pairs]
 
 
 def run_all(run: Callable[[Any], None], tasks: Iterable[Any]) -> None:

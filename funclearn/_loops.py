@@ -1,10 +1,12 @@
 """The loop over epochs, whose bits do not depend on where or why a run is cut.
 
-There are two kinds of loop. A scan has a reverse mode, but always makes all its trips,
-and XLA unrolls one of a single trip and fuses its body otherwise, which moves the last
-bits. A while loop stops as soon as nothing is left to do, and stays a loop, but has no
-reverse mode. So a run that may stop early, or that has a single epoch, is a while loop
-when it is evaluated and a scan when it is differentiated.
+XLA on a CPU merges all that a small loop computes into one function, and there rounds a
+product before adding it or not, depending on what stands between the two. So it is kept
+from seeing two things: what goes on around an epoch, which `as_unit` hides, and how
+many there are.
+
+A loop is a while loop where it is evaluated, which stops as soon as nothing is left to
+do. That has no reverse mode; where it is differentiated it is a scan.
 
 Under `jax.vmap` a while loop with a condition of its own in every lane would copy the
 whole history at every trip to hold back the lanes that are done. Here the loop goes on
@@ -17,11 +19,43 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.experimental.xla_metadata import set_xla_metadata
 from jaxtyping import Array, Bool
 
-__all__ = ["blank_row", "blank_rows", "repeat"]
+__all__ = ["as_unit", "blank_row", "blank_rows", "repeat"]
+
+_PARTS = 8  # lanes that share the bits of a vector are at least this far apart
 
 Body = Callable[[Any], tuple[Any, Any]]
+
+
+def as_unit(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Keeps XLA from mixing a function's operations with those around it.
+
+    A unit has the same bits wherever it is called, as long as it returns the same; what
+    it was given, and what it returns a second time, does not count.
+    """
+
+    @functools.wraps(function)
+    def unit(*arguments: Any) -> Any:
+        given, structure = jax.tree.flatten(arguments)
+        results: Any = None
+
+        def distinct(given: list[Any]) -> list[Any]:
+            nonlocal results
+            results = function(*jax.tree.unflatten(structure, given))
+            returned = {id(x): x for x in jax.tree.leaves(results)}
+            known = {id(x) for x in given}
+            new = [x for x in returned if x not in known]
+            order = [*map(id, given), *new]
+            results = jax.tree.map(lambda x: order.index(id(x)), results)
+            return [returned[x] for x in new]
+
+        with set_xla_metadata(inlineable="false"):
+            values = [*given, *jax.jit(distinct)(given)]
+        return jax.tree.map(values.__getitem__, results)
+
+    return unit
 
 
 def repeat(
@@ -44,8 +78,6 @@ def repeat(
     """
     if length == 0:
         return state, blank_rows(jax.eval_shape(body, state)[1], 0)
-    if running is None and length > 1:
-        return _scan(body, state, length, None)
     # What is differentiated with respect to must be an argument, not in a closure.
     body, captured = jax.closure_convert(body, state)
 
@@ -77,12 +109,16 @@ def _scan(body: Body, state: Any, length: int, running: Any) -> tuple[Any, Any]:
 def _while(body: Body, state: Any, length: int, running: Any) -> tuple[Any, Any]:
     blank = blank_row(jax.eval_shape(body, state)[1])
     rows = blank_rows(blank, length)
-    # The compiler is not to see how many trips there are: it would unroll a single one.
-    length = jax.lax.optimization_barrier(jnp.int32(length))
+    bounds = jnp.int32(0), jnp.int32(length)
+    # Any XLA would unroll a single trip. Others need not wait for the condition of a
+    # loop whose trips they can count.
+    if length == 1 or jax.default_backend() == "cpu":
+        bounds = jax.lax.optimization_barrier(bounds)
+    start, end = bounds
 
     def goes_on(carry: tuple[Any, Any, Any]) -> Bool[Array, ""]:
         trips, state, _ = carry
-        left = trips < length
+        left = trips < end
         return left if running is None else left & _any_lane(running(state))
 
     def trip(carry: tuple[Any, Any, Any]) -> tuple[Any, Any, Any]:
@@ -95,7 +131,7 @@ def _while(body: Body, state: Any, length: int, running: Any) -> tuple[Any, Any]
         rows = jax.tree.map(lambda buffer, x: buffer.at[trips].set(x), rows, row)
         return trips + 1, state, rows
 
-    _, state, rows = jax.lax.while_loop(goes_on, trip, (jnp.int32(0), state, rows))
+    _, state, rows = jax.lax.while_loop(goes_on, trip, (start, state, rows))
     return state, rows
 
 
@@ -123,7 +159,11 @@ def _any_lane(running: Bool[Array, ""]) -> Bool[Array, ""]:
 
 @_any_lane.def_vmap
 def _any_lane_vmap(axis_size: int, batched: Any, running: Any) -> tuple[Any, bool]:
-    del axis_size, batched
+    del batched
+    # In two steps, the first of which takes whole vectors at a time.
+    if axis_size % _PARTS == 0:
+        parts = jnp.any(running.reshape(_PARTS, -1), axis=0)
+        running = jax.lax.optimization_barrier(parts)
     return _any_lane(jnp.any(running)), False
 
 

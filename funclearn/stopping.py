@@ -56,6 +56,7 @@ class Observation(NamedTuple):
         loss: the epoch's training loss, before its update.
         validation: the validation loss at the parameters before the update, or None.
         grads: the gradient of the epoch's last step.
+        squared_gradient_norm: the square of its Euclidean norm.
         before: the parameters before the epoch.
         after: the parameters after it.
         epoch: number of epochs so far, this one included.
@@ -64,6 +65,7 @@ class Observation(NamedTuple):
     loss: Scalar
     validation: Scalar | None
     grads: Params
+    squared_gradient_norm: Scalar
     before: Params
     after: Params
     epoch: Int[Array, ""] | int = 0
@@ -203,6 +205,26 @@ def observe(rule: Rule, watch: Watch, observation: Observation) -> Watch:
         best = jax.tree.map(functools.partial(jnp.where, better), new, best)
     memory, code = rule.update(rule, watch.memory, observation._replace(epoch=epoch))
     return Watch(epoch, code, memory, best)
+
+
+def looks_at(rule: Rule, observation: Observation) -> set[str]:
+    """The fields of an observation that a rule looks at.
+
+    Args:
+        rule: the rule.
+        observation: shapes and dtypes of what it is going to see.
+    """
+    memory = begin(rule, observation).memory
+    update = functools.partial(rule.update, rule, memory)
+    jaxpr = jax.make_jaxpr(update)(observation).jaxpr
+    used = {id(x) for equation in jaxpr.eqns for x in equation.invars}
+    used |= {id(x) for x in jaxpr.outvars}
+    inputs = jax.tree.unflatten(jax.tree.structure(observation), jaxpr.invars)
+    return {
+        name
+        for name, part in inputs._asdict().items()
+        if any(id(x) in used for x in jax.tree.leaves(part))
+    }
 
 
 def target(value: ScalarLike, *, on: str | None = None) -> Rule:
@@ -367,7 +389,8 @@ def _max_epochs(rule: Rule, memory: Any, observation: Observation) -> Any:
 
 @_fires
 def _gradient_norm(rule: Rule, memory: Any, observation: Observation) -> Any:
-    return memory, optax.tree.norm(observation.grads) <= rule.settings
+    limit = jnp.square(rule.settings)
+    return memory, observation.squared_gradient_norm <= limit
 
 
 @_fires

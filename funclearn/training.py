@@ -31,10 +31,19 @@ from funclearn._checks import (
     integer_at_least,
     leading_length,
 )
-from funclearn._loops import repeat
+from funclearn._loops import as_unit, repeat
 from funclearn._types import Batch, GradientMethod, Objective, Params, Scalar
 from funclearn.data import check_batch_size, take
-from funclearn.stopping import Best, Observation, Reason, Rule, Watch, begin, observe
+from funclearn.stopping import (
+    Best,
+    Observation,
+    Reason,
+    Rule,
+    Watch,
+    begin,
+    looks_at,
+    observe,
+)
 
 __all__ = [
     "History",
@@ -48,6 +57,7 @@ __all__ = [
 ]
 
 _NOISE_STREAM, _ORDER_STREAM = 0, 1
+_SHORT_GRADIENT = 64  # parameters
 
 
 class TrainState(NamedTuple):
@@ -228,9 +238,10 @@ def fit(
         stop: a rule of `funclearn.stopping`, evaluated inside the loop after every
             epoch. Its validation loss is the scalar that `evaluate` returns, or the
             entry `"loss"` of the dictionary; there is none where it returns neither.
-            A run that stops after k epochs is the run of k epochs, bit for bit under
-            the same rule; without one XLA may fuse the loop otherwise and round
-            differently.
+            A run that stops after k epochs is the run of k epochs, bit for bit. Where
+            the rule looks at the gradient or the parameters, or at a loss that `record`
+            leaves out, more is computed, and XLA may round otherwise: there the same
+            holds beside a run with the same rule.
 
     Returns:
         The final state, the history, how many epochs ran, and why it ended.
@@ -245,7 +256,7 @@ def fit(
     epochs = integer_at_least("epochs", epochs, 0)
     if batch_size is not None:
         batch_size = integer_at_least("batch_size", batch_size, 1)
-    state, history, watch, seen = _fit(
+    state, history, watch, epochs_on = _fit(
         train_step,
         state,
         train,
@@ -263,7 +274,7 @@ def fit(
     return Run(
         state,
         history,
-        seen,
+        watch.epoch if epochs_on is None else epochs_on,
         Reason(watch.code, ("epochs", *stop.reasons)),
         watch.best,
         dataclasses.replace(stop, watch=watch),
@@ -294,23 +305,51 @@ def _fit(
             row = record(after, info, evaluation)
         seen = None
         if stop is not None:
-            validated = _validation_loss(evaluation)
-            seen = Observation(loss, validated, info.grads, state.params, after.params)
+            seen = Observation(
+                loss=loss,
+                validation=_validation_loss(evaluation),
+                grads=info.grads,
+                squared_gradient_norm=optax.tree.norm(info.grads, squared=True),
+                before=state.params,
+                after=after.params,
+            )
         return after, row, seen
 
     if stop is None:
-        return *repeat(lambda state: epoch(state)[:2], state, epochs), None, None
+        unwatched_epoch = as_unit(lambda state: epoch(state)[:2])
+        return *repeat(unwatched_epoch, state, epochs), None, None
+
+    seen = jax.eval_shape(epoch, state)[2]
+    start = begin(stop, seen)
+    returned = looks_at(stop, seen)
+    # For its norm XLA would compute a gradient anew, which costs less than to return
+    # it only where it is long.
+    norm_of_returned = (
+        "squared_gradient_norm" in returned
+        and sum(leaf.size for leaf in jax.tree.leaves(seen.grads)) <= _SHORT_GRADIENT
+    )
+    if norm_of_returned:
+        returned = returned - {"squared_gradient_norm"} | {"grads"}
+    unseen = dict.fromkeys({"loss", "grads", "squared_gradient_norm"} - returned)
+
+    @as_unit
+    def seen_epoch(state: TrainState) -> tuple[TrainState, Any, Observation]:
+        after, row, seen = epoch(state)
+        return after, row, seen._replace(**unseen)
 
     def watched_epoch(carry: tuple[TrainState, Watch]) -> tuple[Any, Any]:
         state, watch = carry
-        state, row, seen = epoch(state)
+        state, row, seen = seen_epoch(state)
+        if norm_of_returned:
+            norm = optax.tree.norm(seen.grads, squared=True)
+            seen = seen._replace(squared_gradient_norm=norm)
         return (state, observe(stop, watch, seen)), row
 
-    start = begin(stop, jax.eval_shape(epoch, state)[2])
     (state, watch), history = repeat(
         watched_epoch, (state, start), epochs, lambda carry: carry[1].code == 0
     )
-    return state, history, watch, watch.epoch - start.epoch
+    epochs_on = None if stop.watch is None else watch.epoch - stop.watch.epoch
+    return state, history, watch, epochs_on
 
 
 def _validation_loss(evaluation: Any) -> Scalar | None:

@@ -200,15 +200,81 @@ def problem(fl):
     return run
 
 
-def test_a_stop_is_the_run_of_as_many_epochs(fl, problem):
-    rule = fl.stopping.target(10.0)
+def test_a_stop_by_the_parameters_is_the_run_of_as_many_epochs(fl, problem):
+    rule = fl.stopping.relative_change(1e-2, on="parameters")
     stopped = problem(0.05, rule)
     epochs = int(stopped.epochs)
+    assert 1 < epochs < 120
     cut = problem(0.05, rule, epochs=epochs)
     jax.tree.map(np.testing.assert_array_equal, stopped.state.params, cut.state.params)
     plain = problem(0.05, None, epochs=epochs)
     for one, other in zip(stopped.state.params, plain.state.params, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-6)
+
+
+def momentum(rate):
+    return optax.sgd(rate, momentum=0.9)
+
+
+@pytest.mark.parametrize(
+    "degree, optimizer, validated, rule",
+    [
+        (1, optax.sgd, False, lambda s: s.relative_change(1e-2)),
+        (1, optax.adam, True, lambda s: s.target(10.0) | s.max_epochs(23)),
+        (1, momentum, True, lambda s: s.patience(5)),
+        (2, optax.sgd, True, lambda s: s.patience(5) | s.diverged()),
+        (2, momentum, False, lambda s: s.target(10.0)),
+        (2, momentum, True, lambda s: s.when("cold", lambda seen: seen.loss < 20)),
+    ],
+)
+def test_a_stop_has_the_bits_of_a_run_without_a_rule(
+    fl, degree, optimizer, validated, rule
+):
+    model = fl.models.polynomial(degree) if degree > 1 else fl.models.linear
+    train, validation = fl.data.split(jax.random.key(0), fl.data.thermometer())
+    train, scale = fl.data.standardise(train)
+    optimizer = optimizer(0.02)
+    step = fl.make_train_step(fl.make_objective(model, fl.losses.mse), optimizer)
+    state = fl.init_state(jax.random.key(0), model.init(jax.random.key(0)), optimizer)
+    how = {}
+    if validated:
+        evaluate = fl.make_evaluation(model, fl.losses.mse)
+        how = {"validation": scale(validation), "evaluate": evaluate}
+
+    def assert_same(one, other):
+        for x, y in zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True):
+            np.testing.assert_array_equal(x, y)
+
+    stopped = fl.fit(step, state, train, epochs=100, stop=rule(fl.stopping), **how)
+    epochs = int(stopped.epochs)
+    assert 1 < epochs < 100
+    plain = fl.fit(step, state, train, epochs=epochs, **how)
+    assert_same(stopped.state._replace(key=0), plain.state._replace(key=0))
+    assert_same(jax.tree.map(lambda x: x[:epochs], stopped.history), plain.history)
+    if validated:
+        best = int(stopped.best.epoch) - 1
+        before = fl.fit(step, state, train, epochs=best, **how).state.params
+        assert_same(stopped.best.params, before)
+
+
+@pytest.mark.parametrize("widths", [(1, 2, 1), (1, 32, 1)])
+def test_gradient_norm_is_that_of_numpy_for_short_and_long_gradients(fl, widths):
+    model, optimizer = fl.models.mlp(widths), optax.sgd(0.1)
+    data = fl.data.noisy_sine(jax.random.key(0))
+    step = fl.make_train_step(fl.make_objective(model, fl.losses.mse), optimizer)
+    state = fl.init_state(jax.random.key(1), model.init(jax.random.key(1)), optimizer)
+    grads = fl.fit(
+        step, state, data, epochs=20, record=lambda state, info, _: info.grads
+    ).history
+    squares = [
+        np.square(leaf.reshape(20, -1)).sum(1) for leaf in jax.tree.leaves(grads)
+    ]
+    norms = np.sqrt(sum(squares))
+    tolerance = float(np.sort(norms)[5]) * 1.0001
+    rule = fl.stopping.gradient_norm(tolerance)
+    expected = np.flatnonzero(norms <= tolerance)[0] + 1
+    assert 1 < expected < 20
+    assert int(fl.fit(step, state, data, epochs=20, stop=rule).epochs) == expected
 
 
 def test_every_lane_of_a_vmap_stops_by_itself(fl, problem):

@@ -5,6 +5,7 @@ draws takes its key first and gives the same rows for the same key.
 """
 
 import csv
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -319,7 +320,8 @@ def read_csv(
         inputs: the input columns likewise; a single one gives inputs `(n,)`, a
             sequence `(n, columns)`, and None, every column but the target,
             `(n, columns)` too.
-        header: whether the first line holds the columns' names.
+        header: whether the first line holds the columns' names. Names may be numbers
+            if the target is asked for by its name.
 
     Returns:
         Inputs and targets `(n,)`, in JAX's default floating-point type.
@@ -327,8 +329,9 @@ def read_csv(
     Raises:
         OSError: if the file cannot be read.
         ValueError: if a column is missing, named twice or asked for twice, a line has
-            another number of fields than the first, there are no rows, or a cell is
-            no finite number; the message names line, column and text.
+            another number of fields than the first, there are no rows, a cell is no
+            finite number, or the first line looks like data; the message names line,
+            column and text.
     """
     with open(path, newline="", encoding="utf-8-sig") as file:
         lines = list(_numbered_lines(path, file))
@@ -338,6 +341,11 @@ def read_csv(
     names = tuple(name.strip() for name in lines.pop(0)[1]) if header else None
     if not lines:
         raise ValueError(f"{path} holds a header but no rows.")
+    if names and isinstance(target, int) and all(map(_is_number, names)):
+        raise ValueError(
+            f"{path}, line 1 should hold names but holds numbers alone, "
+            f"{','.join(names)}; pass header=False if it is data."
+        )
 
     target_position = _position(path, "target", target, names, width)
     if inputs is None:
@@ -363,6 +371,13 @@ def read_csv(
     if isinstance(inputs, str | int):
         table = table[:, 0]
     return Dataset(jnp.asarray(table), jnp.asarray(columns[target_position]))
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False
 
 
 def _numbered_lines(path: Any, file: Any) -> Iterator[tuple[int, list[str]]]:

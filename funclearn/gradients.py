@@ -93,7 +93,8 @@ def finite_difference(*, step: ScalarLike | None = None) -> GradientMethod:
         A gradient method, `objective -> value_and_grad`.
 
     Raises:
-        ValueError: if `step` is not positive.
+        ValueError: if `step` is not positive; when called, if the objective does not
+            return a scalar.
 
     References:
         Press et al., Numerical Recipes, 3rd edition, section 5.7.
@@ -113,8 +114,13 @@ def finite_difference(*, step: ScalarLike | None = None) -> GradientMethod:
 
                 return _central_differences(loss, jnp.asarray(leaves[position]), step)
 
+            value = objective(params, batch, key)
+            if jnp.shape(value):
+                raise ValueError(
+                    f"objective must return a scalar; got shape {jnp.shape(value)}."
+                )
             grads = [differences(position) for position in range(len(leaves))]
-            return objective(params, batch, key), structure.unflatten(grads)
+            return value, structure.unflatten(grads)
 
         return value_and_grad
 
@@ -124,6 +130,8 @@ def finite_difference(*, step: ScalarLike | None = None) -> GradientMethod:
 def _central_differences(
     loss: Callable[[Array], Array], leaf: Array, step: ScalarLike | None
 ) -> Array:
+    if leaf.size == 0:
+        return leaf
     flat = leaf.ravel()
     if step is None:
         steps = jnp.finfo(leaf.dtype).eps ** (1 / 3) * jnp.maximum(1, jnp.abs(flat))

@@ -155,7 +155,9 @@ def make_train_step(
 
     The optimizer is given the loss, the gradient and the objective at the step's own
     batch as `value`, `grad` and `value_fn`, so optimizers with a line search go
-    through the same step. Parameters are frozen by optax's masks.
+    through the same step. Parameters are frozen by optax's masks. Of `optax.lbfgs` a
+    run's derivatives are exact with `scale_init_precond=False`; otherwise optax takes
+    its first scaling as constant.
 
     Args:
         objective: `(params, batch, key) -> scalar`.

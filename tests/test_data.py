@@ -413,6 +413,9 @@ SLIPS = {
     "header that is not one": Slip(
         "x,y\n1,2\n", {"header": False, "target": 1}, ("line 1", "column 1", "'y'")
     ),
+    "data for a header": Slip(
+        "1,2\n3,4\n5,6\n", {"target": 1}, ("line 1", "1,2", "header=False")
+    ),
     "no cell": Slip("x,y\n1,\n", {}, ("line 2", "column 'y'", "''")),
     "only commas": Slip("x,y\n,\n", {}, ("line 2", "''")),
     "not a number": Slip("x,y\n1,nan\n", {}, ("line 2", "column 'y'", "'nan'")),
@@ -445,6 +448,13 @@ SLIPS = {
     "Latin-1": Slip("x,y\n1,2\n# 20 °C\n".encode("latin-1"), {}, ("UTF-8",)),
     "UTF-16": Slip("x,y\n1,2\n".encode("utf-16"), {}, ("UTF-8",)),
 }
+
+
+def test_read_csv_takes_years_for_names_if_asked_for_one(tmp_path):
+    path = write(tmp_path / "table.csv", "2019,2020\n1,2\n")
+    dataset = fl.data.read_csv(path, target="2020")
+    assert dataset.inputs.tolist() == [[1.0]]
+    assert dataset.targets.tolist() == [2.0]
 
 
 @pytest.mark.parametrize("slip", SLIPS.values(), ids=SLIPS)

@@ -243,6 +243,23 @@ def test_a_step_that_is_not_positive_is_refused(step):
         gradients.finite_difference(step=step)
 
 
+@pytest.mark.parametrize("method", [gradients.autodiff, gradients.finite_difference()])
+def test_an_objective_that_is_not_scalar_is_refused(method):
+    with pytest.raises((TypeError, ValueError), match=r"scalar.*shape:? \(1,\)"):
+        method(lambda params, batch, key: params)(jnp.ones(1), None, KEY)
+
+
+def test_finite_differences_of_parameters_without_entries():
+    params = {"some": jnp.ones(2), "none": jnp.ones((0, 3))}
+
+    def objective(params, batch, key):
+        return jnp.sum(params["some"] ** 2) + jnp.sum(params["none"])
+
+    grads = gradients.finite_difference()(objective)(params, None, KEY)[1]
+    assert grads["none"].shape == (0, 3)
+    np.testing.assert_allclose(grads["some"], [2, 2], rtol=1e-3)
+
+
 CLOSED_FORMS = {
     "two arguments": lambda params, batch: {"w": batch * params["w"]},
     "three arguments": lambda params, batch, key: {

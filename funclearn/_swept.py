@@ -11,7 +11,7 @@ import numpy as np
 
 from funclearn import _tables
 from funclearn._checks import leading_length
-from funclearn.stopping import Reason
+from funclearn.stopping import Reason, Rule
 
 __all__ = ["Lane", "Static", "Sweep", "length"]
 
@@ -179,7 +179,7 @@ class Sweep:
             for name in names
         }
         parts = jax.tree_util.tree_leaves_with_path(
-            self.result, is_leaf=lambda node: isinstance(node, Reason)
+            self.result, is_leaf=lambda node: isinstance(node, Reason | Rule)
         )
         for path, part in parts:
             name = jax.tree_util.keystr(path, simple=True, separator=".") or "result"

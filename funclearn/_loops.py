@@ -14,11 +14,13 @@ while any lane does, and lanes that are done keep their state, which is small.
 """
 
 import functools
+import itertools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.core import eval_jaxpr
 from jax.experimental.xla_metadata import set_xla_metadata
 from jaxtyping import Array, Bool
 
@@ -41,21 +43,25 @@ def as_unit(function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
     def unit(*arguments: Any) -> Any:
         given, structure = jax.tree.flatten(arguments)
-        results: Any = None
+        result_structure: Any = None
+        places: list[int] = []
 
         def distinct(given: list[Any]) -> list[Any]:
-            nonlocal results
+            nonlocal result_structure
             results = function(*jax.tree.unflatten(structure, given))
-            returned = {id(x): x for x in jax.tree.leaves(results)}
-            known = {id(x) for x in given}
-            new = [x for x in returned if x not in known]
-            order = [*map(id, given), *new]
-            results = jax.tree.map(lambda x: order.index(id(x)), results)
-            return [returned[x] for x in new]
+            leaves, result_structure = jax.tree.flatten(results)
+            place = {id(x): number for number, x in enumerate(given)}
+            new = []
+            for leaf in leaves:
+                if id(leaf) not in place:
+                    place[id(leaf)] = len(given) + len(new)
+                    new.append(leaf)
+            places[:] = [place[id(leaf)] for leaf in leaves]
+            return new
 
         with set_xla_metadata(inlineable="false"):
             values = [*given, *jax.jit(distinct)(given)]
-        return jax.tree.map(values.__getitem__, results)
+        return jax.tree.unflatten(result_structure, [values[x] for x in places])
 
     return unit
 
@@ -78,63 +84,157 @@ def repeat(
         The last state, and the rows along a new axis 0 of the given length; rows of
         trips that were not made are NaN in floating leaves and zero in others.
     """
+    call, captured, types, changes = _closed(body, state)
+    state, row = jax.tree.map(_vary_as, state, types[0]), types[1]
     if length == 0:
-        return state, blank_rows(jax.eval_shape(body, state)[1], 0)
-    # What is differentiated with respect to must be an argument, not in a closure.
-    body, captured = jax.closure_convert(body, state)
+        return state, blank_rows(row, 0)
+
+    def settings(captured: list[Any]) -> _Loop:
+        return _Loop(lambda x: call(captured, x), row, changes, length, running)
 
     @jax.custom_jvp
     def loop(state: Any, captured: list[Any]) -> tuple[Any, Any]:
-        return _while(lambda state: body(state, *captured), state, length, running)
+        return _while(settings(captured), state)
 
     @loop.defjvp
     def loop_jvp(primals: Any, tangents: Any) -> tuple[Any, Any]:
         def scan(state: Any, captured: list[Any]) -> tuple[Any, Any]:
-            return _scan(lambda state: body(state, *captured), state, length, running)
+            return _scan(settings(captured), state)
 
         return jax.jvp(scan, primals, tangents)
 
     return loop(state, captured)
 
 
-def _scan(body: Body, state: Any, length: int, running: Any) -> tuple[Any, Any]:
-    if running is None:
-        return jax.lax.scan(lambda state, _: body(state), state, length=length)
-    blank = blank_row(jax.eval_shape(body, state)[1])
+class _Loop(NamedTuple):
+    """What is to be repeated.
 
-    def trip(state: Any, _: None) -> tuple[Any, Any]:
-        return jax.lax.cond(running(state), body, lambda state: (state, blank), state)
+    Attributes:
+        body: one trip.
+        row: the types of its row.
+        changes: by leaf of the state, whether it ever changes.
+        length: the largest number of trips.
+        running: as for `repeat`.
+    """
 
-    return jax.lax.scan(trip, state, length=length)
+    body: Body
+    row: Any
+    changes: list[bool]
+    length: int
+    running: Callable[[Any], Bool[Array, ""]] | None
 
 
-def _while(body: Body, state: Any, length: int, running: Any) -> tuple[Any, Any]:
-    blank = blank_row(jax.eval_shape(body, state)[1])
-    rows = blank_rows(blank, length)
-    bounds = jnp.int32(0), jnp.int32(length)
+def _closed(body: Body, state: Any) -> tuple[Callable[..., Any], list[Any], Any, Any]:
+    """Takes a body apart.
+
+    What is mapped or differentiated must be an argument, not in a closure.
+
+    Returns:
+        `(captured, state) -> (state, row)`, what the body closed over, the types of
+        what it returns, and by leaf of the state whether the body changes it.
+    """
+    closed, shapes = jax.make_jaxpr(body, return_shape=True)(state)
+    structure = jax.tree.structure(shapes)
+
+    def call(captured: list[Any], state: Any) -> tuple[Any, Any]:
+        results = eval_jaxpr(closed.jaxpr, captured, *jax.tree.leaves(state))
+        return jax.tree.unflatten(structure, results)
+
+    types = jax.tree.unflatten(structure, closed.out_avals)
+    pairs = zip(closed.jaxpr.invars, closed.jaxpr.outvars, strict=False)
+    return call, closed.consts, types, [given is not got for given, got in pairs]
+
+
+def _vary_as(value: Any, like: Any) -> Any:
+    """Inside `jax.shard_map`, has a value vary over the devices as another does."""
+    one, other = (
+        getattr(getattr(x, "manual_axis_type", None), "varying", frozenset())
+        for x in (jax.typeof(value), like)
+    )
+    return (
+        jax.lax.pcast(value, tuple(other - one), to="varying") if other - one else value
+    )
+
+
+def _scan(loop: _Loop, start: Any) -> tuple[Any, Any]:
+    def one(state: Any) -> tuple[Any, Any]:
+        if loop.running is None:
+            return loop.body(state)
+        active = loop.running(state)
+
+        def advance(state: Any) -> tuple[Any, Any]:
+            # A lane that is done goes over its first trip again, whose derivatives are
+            # finite: from its last one a NaN would get into all others.
+            again = _select(_where, active, loop.changes, state, start)
+            return _unless_done(_where, active, loop, loop.body(again), state)
+
+        def stay(state: Any) -> tuple[Any, Any]:
+            return state, blank_row(loop.row)
+
+        return jax.lax.cond(_any_lane(active), advance, stay, state)
+
+    trip = _written(one)
+    carry = jnp.int32(0), start, blank_rows(loop.row, loop.length)
+    last, _ = jax.lax.scan(lambda x, _: (trip(x), None), carry, length=loop.length)
+    return last[1:]
+
+
+def _while(loop: _Loop, start: Any) -> tuple[Any, Any]:
+    bounds = jnp.int32(0), jnp.int32(loop.length)
     # Any XLA would unroll a single trip. Others need not wait for the condition of a
     # loop whose trips they can count.
-    if length == 1 or jax.default_backend() == "cpu":
+    if loop.length == 1 or jax.default_backend() == "cpu":
         bounds = jax.lax.optimization_barrier(bounds)
-    start, end = bounds
+    first, end = bounds
 
     def goes_on(carry: tuple[Any, Any, Any]) -> Bool[Array, ""]:
-        trips, state, _ = carry
-        left = trips < end
-        return left if running is None else left & _any_lane(running(state))
+        left = carry[0] < end
+        if loop.running is None:
+            return left
+        return left & _any_lane(loop.running(carry[1]))
+
+    def one(state: Any) -> tuple[Any, Any]:
+        result = loop.body(state)
+        if loop.running is None:
+            return result
+        return _unless_done(_choose, loop.running(state), loop, result, state)
+
+    carry = first, start, blank_rows(loop.row, loop.length)
+    return jax.lax.while_loop(goes_on, _written(one), carry)[1:]
+
+
+def _written(one: Body) -> Callable[[tuple[Any, Any, Any]], tuple[Any, Any, Any]]:
+    """A trip of either loop.
+
+    Both keep their rows in the same way, and hold back lanes in the same way: mapped,
+    what they return must have the same lanes along the same axes.
+    """
 
     def trip(carry: tuple[Any, Any, Any]) -> tuple[Any, Any, Any]:
         trips, state, rows = carry
-        result = body(state)
-        if running is not None:
-            result = _choose(running(state), result, (state, blank))
-        state, row = result
-        # Written into a buffer, as a scan does: the body must fuse as there.
+        state, row = one(state)
         rows = jax.tree.map(lambda buffer, x: buffer.at[trips].set(x), rows, row)
         return trips + 1, state, rows
 
-    _, state, rows = jax.lax.while_loop(goes_on, trip, (start, state, rows))
-    return state, rows
+    return trip
+
+
+def _unless_done(
+    choose: Any, active: Any, loop: _Loop, result: tuple[Any, Any], state: Any
+) -> tuple[Any, Any]:
+    new, row = result
+    kept = _select(choose, active, loop.changes, new, state)
+    return kept, choose(active, row, blank_row(loop.row))
+
+
+def _select(choose: Any, active: Any, which: list[bool], new: Any, old: Any) -> Any:
+    """Chooses among some leaves; the others are the same in both."""
+    leaves, structure = jax.tree.flatten(new)
+    before = jax.tree.leaves(old)
+    pairs = [list(itertools.compress(x, which)) for x in (leaves, before)]
+    chosen = iter(choose(active, *pairs))
+    leaves = [next(chosen) if x else y for x, y in zip(which, before, strict=True)]
+    return jax.tree.unflatten(structure, leaves)
 
 
 def blank_row(row: Any) -> Any:
@@ -142,7 +242,8 @@ def blank_row(row: Any) -> Any:
 
     def blank(leaf: Any) -> Array:
         floating = jnp.issubdtype(leaf.dtype, jnp.inexact)
-        return jnp.full(leaf.shape, jnp.nan if floating else 0, leaf.dtype)
+        full = jnp.full(leaf.shape, jnp.nan if floating else 0, leaf.dtype)
+        return _vary_as(full, leaf)
 
     return jax.tree.map(blank, row)
 
@@ -169,6 +270,10 @@ def _any_lane_vmap(axis_size: int, batched: Any, running: Any) -> tuple[Any, boo
     return _any_lane(jnp.any(running)), False
 
 
+def _where(active: Bool[Array, ""], new: Any, old: Any) -> Any:
+    return jax.tree.map(functools.partial(jnp.where, active), new, old)
+
+
 @jax.custom_batching.custom_vmap
 def _choose(active: Bool[Array, ""], new: Any, old: Any) -> Any:
     # Where there is but one lane, the loop runs only while it is active.
@@ -180,11 +285,16 @@ def _choose(active: Bool[Array, ""], new: Any, old: Any) -> Any:
 def _choose_vmap(
     axis_size: int, batched: Any, active: Any, new: Any, old: Any
 ) -> tuple[Any, Any]:
+    # As `jnp.where` and `jax.lax.cond` map, so that both loops do alike.
+    chosen = jax.tree.map(lambda *mapped: batched[0] or any(mapped), *batched[1:])
     select = jax.vmap(
-        lambda active, new, old: jax.tree.map(
-            functools.partial(jnp.where, active), new, old
-        ),
-        in_axes=jax.tree.map(lambda axis: 0 if axis else None, tuple(batched)),
+        _where,
+        in_axes=_axes(tuple(batched)),
+        out_axes=_axes(chosen),
         axis_size=axis_size,
     )
-    return select(active, new, old), jax.tree.map(lambda _: True, batched[1])
+    return select(active, new, old), chosen
+
+
+def _axes(batched: Any) -> Any:
+    return jax.tree.map(lambda mapped: 0 if mapped else None, batched)

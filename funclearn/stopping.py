@@ -327,10 +327,19 @@ def when(name: str, condition: Callable[[Observation], Any]) -> Rule:
     Args:
         name: the reason to stop with.
         condition: `(observation) -> boolean scalar`, pure.
+
+    Raises:
+        ValueError: while `fit` traces it, if `condition` does not return a scalar.
     """
 
     def update(rule: Rule, memory: Any, observation: Observation) -> Any:
-        return memory, jnp.asarray(condition(observation), jnp.int32)
+        fired = jnp.asarray(condition(observation))
+        if fired.shape:
+            raise ValueError(
+                f"condition of when({name!r}, ...) must return a boolean scalar; got "
+                f"shape {fired.shape}."
+            )
+        return memory, fired.astype(bool).astype(jnp.int32)
 
     return Rule(reasons=(name,), settings=(), on=None, init=_no_memory, update=update)
 

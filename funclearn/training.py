@@ -250,7 +250,7 @@ def fit(
 
     Raises:
         TypeError: if `epochs` or `batch_size` is not an integer known at trace time,
-            or a parameter is not floating-point.
+            a parameter is not floating-point, or `stop` is not a rule.
         ValueError: if `epochs` is negative, `batch_size` is less than 1 or more than
             there are rows, a data set has leaves of unequal length or no rows, or one
             of `validation` and `evaluate` is given without the other.
@@ -258,6 +258,11 @@ def fit(
     epochs = integer_at_least("epochs", epochs, 0)
     if batch_size is not None:
         batch_size = integer_at_least("batch_size", batch_size, 1)
+    if stop is not None and not isinstance(stop, Rule):
+        raise TypeError(
+            "stop must be a rule of funclearn.stopping, such as patience(10); got "
+            f"{stop!r}."
+        )
     state, history, watch, epochs_on = _fit(
         train_step,
         state,
@@ -311,7 +316,7 @@ def _fit(
                 loss=loss,
                 validation=_validation_loss(evaluation),
                 grads=info.grads,
-                squared_gradient_norm=optax.tree.norm(info.grads, squared=True),
+                squared_gradient_norm=_squared_norm(info.grads),
                 before=state.params,
                 after=after.params,
             )
@@ -332,19 +337,24 @@ def _fit(
     )
     if norm_of_returned:
         returned = returned - {"squared_gradient_norm"} | {"grads"}
-    unseen = dict.fromkeys({"loss", "grads", "squared_gradient_norm"} - returned)
+    blank = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), seen)
+    unseen = {
+        name: getattr(blank, name)
+        for name in ("loss", "grads", "squared_gradient_norm")
+        if name not in returned
+    }
 
     @as_unit
     def seen_epoch(state: TrainState) -> tuple[TrainState, Any, Observation]:
         after, row, seen = epoch(state)
-        return after, row, seen._replace(**unseen)
+        return after, row, seen._replace(**dict.fromkeys(unseen))
 
     def watched_epoch(carry: tuple[TrainState, Watch]) -> tuple[Any, Any]:
         state, watch = carry
         state, row, seen = seen_epoch(state)
+        seen = seen._replace(**unseen)
         if norm_of_returned:
-            norm = optax.tree.norm(seen.grads, squared=True)
-            seen = seen._replace(squared_gradient_norm=norm)
+            seen = seen._replace(squared_gradient_norm=_squared_norm(seen.grads))
         return (state, observe(stop, watch, seen)), row
 
     (state, watch), history = repeat(
@@ -356,7 +366,18 @@ def _fit(
 
 def _validation_loss(evaluation: Any) -> Scalar | None:
     loss = evaluation.get("loss") if isinstance(evaluation, dict) else evaluation
-    return loss if isinstance(loss, jax.Array) and loss.shape == () else None
+    if not isinstance(loss, jax.Array | np.generic | float | int) or jnp.shape(loss):
+        return None
+    # A number of mistakes is a loss too, and the lowest one starts at infinity.
+    return jnp.asarray(loss, jnp.result_type(loss, float))
+
+
+def _squared_norm(grads: Params) -> Scalar:
+    def square(leaf: Array) -> Array:
+        # Squares of half precision would underflow.
+        return jnp.square(leaf.astype(jnp.promote_types(leaf.dtype, jnp.float32)))
+
+    return jnp.asarray(optax.tree.sum(jax.tree.map(square, grads)))
 
 
 def _make_epoch(

@@ -362,3 +362,70 @@ def test_bad_settings_are_refused(fl, make, message):
 def test_watching_a_missing_validation_loss_is_refused(fl, replay):
     with pytest.raises(ValueError, match="fit needs validation and evaluate"):
         replay(LOSSES, stop=fl.stopping.patience(3, on="validation"))
+
+
+def test_a_rule_of_ones_own_may_use_the_shape_of_the_gradient_alone(fl, problem):
+    seen = []
+
+    def condition(seen_of_epoch):
+        seen.append(jax.tree.map(jnp.shape, seen_of_epoch.grads))
+        return seen_of_epoch.epoch >= len(jax.tree.leaves(seen_of_epoch.grads))
+
+    run = problem(0.05, fl.stopping.when("as many as parameters", condition))
+    assert int(run.epochs) == 2
+    assert all(shapes == fl.models.LinearParams((), ()) for shapes in seen)
+
+
+def test_a_number_of_mistakes_is_a_validation_loss(fl):
+    train, validation = fl.data.split(jax.random.key(0), fl.data.thermometer())
+    optimizer = optax.sgd(1e-4)
+    step = fl.make_train_step(
+        fl.make_objective(fl.models.linear, fl.losses.mse), optimizer
+    )
+    state = fl.init_state(
+        jax.random.key(0), fl.models.linear.init(jax.random.key(0)), optimizer
+    )
+
+    def mistakes(params, rows):
+        errors = fl.models.linear.apply(params, rows.inputs) - rows.targets
+        return jnp.sum(jnp.abs(errors) > 10)
+
+    run = fl.fit(
+        step,
+        state,
+        train,
+        validation,
+        epochs=30,
+        evaluate=mistakes,
+        stop=fl.stopping.patience(3),
+    )
+    history = np.asarray(run.history.evaluation)[: int(run.epochs)]
+    assert history.dtype == np.int32
+    assert float(run.best.loss) == history.min()
+    assert int(run.best.epoch) == history.argmin() + 1
+
+
+def test_a_small_gradient_in_half_precision_is_not_zero(fl):
+    def train_step(state, batch):
+        grads = jnp.full((2,), 1e-4, jnp.float16)
+        return state._replace(step=state.step + 1), fl.StepInfo(jnp.float16(1), grads)
+
+    state = fl.TrainState(
+        jnp.zeros(2, jnp.float16), (), jax.random.key(0), jnp.zeros((), jnp.int32)
+    )
+    for tolerance, expected in ((1e-5, 3), (2e-4, 1)):
+        rule = fl.stopping.gradient_norm(tolerance)
+        run = fl.fit(train_step, state, jnp.zeros(1), epochs=3, stop=rule)
+        assert int(run.epochs) == expected
+
+
+@pytest.mark.parametrize("stop", ["patience", lambda: None])
+def test_what_is_not_a_rule_is_refused(fl, problem, stop, plain_annotations):
+    with pytest.raises(TypeError, match=r"stop must be a rule .*; got"):
+        problem(0.05, stop)
+
+
+def test_a_condition_that_is_not_scalar_is_refused(fl, problem):
+    rule = fl.stopping.when("two", lambda seen: jnp.array([True, False]))
+    with pytest.raises(ValueError, match=r"when\('two', ...\).*shape \(2,\)"):
+        problem(0.05, rule)

@@ -1,6 +1,10 @@
 """A run under jit, vmap, jvp and grad."""
 
 import functools
+import os
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
@@ -250,3 +254,135 @@ def test_a_line_search_has_forward_mode_and_says_that_it_has_no_reverse(
     np.testing.assert_allclose(forward, central_difference(path, 1e-6), rtol=1e-6)
     with pytest.raises(ValueError, match=r"optimizer has a line search.*jax\.jvp"):
         jax.grad(path)(zero)
+
+
+RULES = {
+    "no rule": lambda loss: None,
+    # With the loss the lanes stop apart; with the number of epochs they stop together.
+    "target": lambda loss: fl.stopping.target(loss),
+    "max_epochs": lambda loss: fl.stopping.max_epochs(2),
+}
+
+
+def weighted_history(rate, weights, rule, run=lambda learn, rate: learn(rate)):
+    """Losses after a few epochs, as a scalar that tells them apart."""
+
+    def learn(rate):
+        optimizer = optax.sgd(rate)
+        step = fl.make_train_step(
+            fl.make_objective(fl.models.linear, fl.losses.mse), optimizer
+        )
+        settings = some_settings()
+        state = fl.init_state(settings.key, settings.params, optimizer)
+        epochs = weights.shape[-1]
+        return fl.fit(step, state, settings.data, epochs=epochs, stop=rule).history.loss
+
+    return jnp.nansum(weights * run(learn, rate))
+
+
+def lanes(learn, rates):
+    return jax.vmap(learn)(rates)
+
+
+def nested_lanes(learn, rates):
+    return jax.vmap(jax.vmap(learn))(rates[:, None])[:, 0]
+
+
+def swept(learn, rates):
+    return fl.sweeps.sweep(lambda rate: learn(rate), {"rate": rates}).result
+
+
+@pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
+@pytest.mark.parametrize("many", [lanes, nested_lanes, swept])
+@pytest.mark.parametrize("epochs", [2, 3])  # unlike and like the number of lanes
+def test_derivatives_of_an_axis_of_runs_are_those_of_the_runs(
+    rule, many, epochs, float64
+):
+    rates = jnp.array([0.05, 0.2, 0.4])
+    weights = 1.0 + jnp.arange(3.0 * epochs).reshape(3, epochs)
+    settings = some_settings()
+    first = fl.losses.mse(
+        fl.models.linear.apply(settings.params, settings.data.inputs),
+        settings.data.targets,
+    )
+    rule = rule(0.8 * first)
+    slope = jax.value_and_grad(weighted_history)
+    pairs = zip(rates, weights, strict=True)
+    values, slopes = zip(*(slope(*pair, rule) for pair in pairs), strict=True)
+    got, gradient = slope(rates, weights, rule, many)
+    np.testing.assert_allclose(got, sum(values), rtol=1e-12)
+    np.testing.assert_allclose(gradient, slopes, rtol=1e-9)
+    forward = jax.jvp(
+        lambda rates: weighted_history(rates, weights, rule, many),
+        (rates,),
+        (jnp.ones(3),),
+    )[1]
+    np.testing.assert_allclose(forward, sum(slopes), rtol=1e-9)
+
+
+@pytest.mark.parametrize("rule", [None, fl.stopping.patience(2)])
+def test_a_run_on_labels_and_keys_is_differentiable(rule):
+    labels, key = jnp.array([0, 1, 2, 1]), jax.random.key(3)
+    inputs = jax.random.normal(key, (4, 2))
+
+    def objective(params, batch, _):
+        scores = batch.inputs @ params + jax.random.normal(key, (1, 3))
+        return fl.losses.cross_entropy(scores, batch.targets)
+
+    def final(params):
+        optimizer = optax.sgd(0.1)
+        step = fl.make_train_step(objective, optimizer)
+        state = fl.init_state(key, params, optimizer)
+        data = fl.Dataset(inputs, labels)
+        return fl.fit(step, state, data, epochs=3, stop=rule).history.loss[-1]
+
+    start = jnp.zeros((2, 3))
+    direction = jax.random.normal(jax.random.key(1), start.shape)
+    slope = jnp.sum(jax.grad(final)(start) * direction)
+    size = 1e-2
+    rise = final(start + size * direction) - final(start - size * direction)
+    np.testing.assert_allclose(slope, rise / (2 * size), rtol=1e-3)
+
+
+def test_lanes_that_stopped_at_an_infinite_loss_spoil_no_derivative():
+    rates = jnp.array([0.05, 1e30])
+    weights = jnp.ones((2, 6))
+    rule = fl.stopping.diverged(10.0)
+    gradient = jax.grad(weighted_history)(rates, weights, rule, lanes)
+    alone = jax.grad(weighted_history)(rates[0], weights[0], rule)
+    np.testing.assert_allclose(gradient[0], alone, rtol=1e-5)
+
+
+MAPPED_RUN = """
+import jax, jax.numpy as jnp, numpy as np, optax
+import funclearn as fl
+from jax.sharding import AxisType, PartitionSpec as P
+mesh = jax.make_mesh((2,), ("rows",), axis_types=(AxisType.Auto,))
+optimizer, data = optax.sgd(0.01), fl.data.Scaler(input_scale=10.0)(
+    fl.Dataset(*(x[:10] for x in fl.data.thermometer()))
+)
+step = fl.make_train_step(fl.make_objective(fl.models.linear, fl.losses.mse), optimizer)
+params = fl.models.linear.init(jax.random.key(0))
+state = fl.init_state(jax.random.key(0), params, optimizer)
+halves = jax.tree.map(lambda x: x.reshape(2, 5), data)
+each = jax.vmap(fl.make_evaluation(fl.models.linear, fl.losses.mse), (None, 0))
+# The gradient with respect to what all devices share is the sum of theirs.
+def total(params, rows, key):
+    return jnp.sum(each(params, rows))
+both = fl.make_train_step(total, optimizer)
+wanted = fl.fit(both, state, halves, halves, epochs=4, evaluate=each).history.evaluation
+for stop in (None, fl.stopping.target(1.0)):
+    def losses(rows):
+        return fl.fit(step, state, rows, epochs=4, stop=stop).history.loss[None]
+    split = jax.shard_map(losses, mesh=mesh, in_specs=P("rows"), out_specs=P("rows"))
+    np.testing.assert_allclose(split(data).T, wanted, rtol=1e-5)
+"""
+
+
+def test_every_device_may_run_on_rows_of_its_own():
+    subprocess.run(
+        [sys.executable, "-c", MAPPED_RUN],
+        check=True,
+        env=os.environ | {"XLA_FLAGS": "--xla_force_host_platform_device_count=2"},
+        cwd=Path(fl.__file__).parents[1],
+    )

@@ -25,7 +25,7 @@ from matplotlib.figure import Figure
 import funclearn as fl
 from experiments._experiment import Outcome, Plot, Table
 from experiments._launch import launch
-from experiments._thermometer import initial_params, objective
+from experiments._thermometer import check_epochs, initial_params, objective
 from funclearn import plots
 from funclearn.diagnosis import Stability, stability
 from funclearn.models import LinearParams
@@ -131,7 +131,12 @@ def find_edge(
 
 
 def run(config: Config) -> Outcome:
-    """Predicts the limits, tries 1,000 rates on three scales, and looks for one."""
+    """Predicts the limits, tries 1,000 rates on three scales, and looks for one.
+
+    Raises:
+        ValueError: if there are no rates, or no epochs.
+    """
+    _check(config)
     raw = fl.data.thermometer()
     divided = f"divided by {config.input_scale:g}"
     datasets = {
@@ -224,6 +229,17 @@ def run(config: Config) -> Outcome:
             f"{'have' if before == after else 'do not have'} the same bits afterwards.",
         ),
     )
+
+
+def _check(config: Config) -> None:
+    check_epochs(config.epochs)
+    if config.rates < 1:
+        raise ValueError(f"rates must be at least 1; got {config.rates}.")
+    if not 0 < config.lowest < config.highest < np.inf:
+        raise ValueError(
+            "lowest must be positive and less than highest, a finite number; got "
+            f"{config.lowest:g} and {config.highest:g}."
+        )
 
 
 def _curvatures_table(

@@ -206,7 +206,13 @@ def choose(losses: Losses, fit: float) -> tuple[int, int]:
 
 
 def run(config: Config) -> Outcome:
-    """Follows the recipe with polynomials and networks, and tries the remedies."""
+    """Follows the recipe with polynomials and networks, and tries the remedies.
+
+    Raises:
+        ValueError: if sizes are none or do not increase, or training diverged.
+    """
+    _check_sizes("degrees", config.degrees, 0)
+    _check_sizes("widths", config.widths, 1)
     keys = jax.random.split(jax.random.key(config.seed), config.data_sets)
     trials, larger_trials = draw(keys, config)
     families = {
@@ -225,6 +231,10 @@ def run(config: Config) -> Outcome:
         "penalty": of_largest(trials, config, penalty=config.penalty),
         "input noise": of_largest(trials, config, input_noise=config.input_noise),
     }
+    if not all(np.isfinite(loss).all() for loss in jax.tree.leaves((losses, remedies))):
+        raise ValueError(
+            f"training diverged; learning_rate must be below {config.learning_rate}."
+        )
     unseen = {name: float(np.median(loss.unseen)) for name, loss in remedies.items()}
     return Outcome(
         tables=(
@@ -267,6 +277,13 @@ def run(config: Config) -> Outcome:
             + ".",
         ),
     )
+
+
+def _check_sizes(name: str, sizes: tuple[int, ...], least: int) -> None:
+    if not sizes or sizes[0] < least or sizes != tuple(sorted(set(sizes))):
+        raise ValueError(
+            f"{name} must be increasing integers, of {least} or more; got {sizes}."
+        )
 
 
 def _quartiles(loss: np.ndarray) -> np.ndarray:

@@ -97,11 +97,21 @@ def cross_validate(
 
 
 def run(config: Config) -> Outcome:
-    """Cross-validates the line with random splits, with folds and row by row."""
+    """Cross-validates the line with random splits, with folds and row by row.
+
+    Raises:
+        ValueError: if training diverged.
+    """
     raw = fl.data.thermometer()
     data = fl.data.Scaler(input_scale=config.input_scale)(raw)
     splits = make_splits(data, config)
     results = cross_validate(data, splits, config)
+    gaps = np.concatenate([result.losses.gap for result in results.values()])
+    if diverged := np.sum(~np.isfinite(gaps)):
+        raise ValueError(
+            f"training diverged in {diverged} of {len(gaps)} splits; learning_rate "
+            f"must be below {config.learning_rate}."
+        )
     (random, masks), (book, _), *_ = zip(results.values(), splits.values(), strict=True)
     distinct = np.unique(masks, axis=0, return_index=True)[1]
     different = Losses(*(losses[distinct] for losses in random.losses))

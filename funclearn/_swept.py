@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from funclearn import _tables
-from funclearn._checks import leading_length
+from funclearn._checks import integer_at_least, leading_length
 from funclearn.stopping import Reason, Rule
 
 __all__ = ["Lane", "Static", "Sweep", "length"]
@@ -69,20 +69,17 @@ class Sweep:
             positions: by name, counted from 0, or from -1 backwards.
 
         Raises:
-            ValueError: if a name is not one of the sweep's.
+            TypeError: if a position is no integer.
+            ValueError: if a name is not one of the sweep's, or zipped names are at
+                different positions.
             IndexError: if there is no such position.
         """
-        chosen = {self._axis(name): position for name, position in positions.items()}
-        index = tuple(
-            range(n_values)[chosen[axis]] if axis in chosen else slice(None)
-            for axis, n_values in enumerate(self.shape)
-        )
-        axes = [names for axis, names in enumerate(self.axes) if axis not in chosen]
-        return Sweep(
-            result=jax.tree.map(lambda leaf: leaf[index], self.result),
-            values={name: self.values[name] for names in axes for name in names},
-            axes=tuple(axes),
-        )
+        matches = {
+            name: np.arange(n_values) == _position(name, position, n_values)
+            for name, position in positions.items()
+            for n_values in [self.shape[self._axis(name)]]
+        }
+        return self._where(matches, positions)
 
     def select(self, **values: Any) -> "Sweep":
         """The runs with some values, whose axes the result then lacks.
@@ -92,34 +89,31 @@ class Sweep:
                 names as many as tell the run from all others.
 
         Raises:
+            TypeError: if a value is no number, and those of the sweep are.
             ValueError: if no value of the sweep is equal, or several are.
         """
-        equal: dict[int, Any] = {}
-        for name, value in values.items():
-            axis = self._axis(name)
-            equal[axis] = equal.get(axis, True) & self._is_equal(name, value)
-        for axis, matches in equal.items():
-            if np.sum(matches) != 1:
-                given = {
-                    name: values[name] for name in self.axes[axis] if name in values
-                }
-                raise ValueError(
-                    f"{given} must be at one position of the sweep; it is at "
-                    f"{np.flatnonzero(matches).tolist()}. nearest takes any number."
-                )
-        found = {self.axes[axis][0]: int(np.argmax(x)) for axis, x in equal.items()}
-        return self.at(**found)
+        equal = {name: self._is_equal(name, value) for name, value in values.items()}
+        return self._where(equal, values)
 
     def nearest(self, **values: Any) -> "Sweep":
         """The runs with the values nearest to some, whose axes the result then lacks.
 
         Args:
-            values: by name; only one of names that are zipped.
+            values: by name, finite numbers. Zipped names must be nearest to theirs at
+                one position.
+
+        Raises:
+            TypeError: if a value is no number.
+            ValueError: if it is not finite, or zipped names are at different positions.
         """
-        distances = {
-            name: np.abs(self._numbers(name) - value) for name, value in values.items()
-        }
-        return self.at(**{name: int(np.nanargmin(x)) for name, x in distances.items()})
+        matches = {}
+        for name, value in values.items():
+            numbers, number = self._numbers(name), _number(name, value)
+            if not np.isfinite(number):
+                raise ValueError(f"{name} must be a finite number; got {value!r}.")
+            nearest = np.nanargmin(np.abs(numbers - np.float64(number)))
+            matches[name] = np.arange(len(numbers)) == nearest
+        return self._where(matches, values)
 
     def best(self, by: Callable[[Any], Any] = lambda result: result) -> Lane:
         """The run with the lowest score, and where it is; NaN is never the lowest.
@@ -134,7 +128,10 @@ class Sweep:
         score = by
         for _ in self.axes:
             score = jax.vmap(score)
-        scores = np.asarray(score(self.result))
+        found = score(self.result)
+        if not jax.tree_util.all_leaves([found]):
+            raise ValueError(f"by must return a scalar; got a {type(found).__name__}.")
+        scores = np.asarray(found)
         if scores.shape != self.shape:
             one = scores.shape[len(self.shape) :]
             raise ValueError(f"by must return a scalar; got an array of shape {one}.")
@@ -148,6 +145,27 @@ class Sweep:
         }
         return Lane(point, jax.tree.map(lambda leaf: leaf[index], self.result))
 
+    def _where(self, matches: dict[str, np.ndarray], given: dict[str, Any]) -> "Sweep":
+        """The runs at the one position of every axis where all its names match."""
+        index: list[Any] = [slice(None)] * len(self.axes)
+        for axis, names in enumerate(self.axes):
+            asked = {name: given[name] for name in names if name in given}
+            if not asked:
+                continue
+            found = np.flatnonzero(np.all([matches[name] for name in asked], axis=0))
+            if len(found) != 1:
+                raise ValueError(
+                    f"{asked} must be at one position of the sweep; it is at "
+                    f"{found.tolist()}."
+                )
+            index[axis] = int(found[0])
+        axes = [names for names in self.axes if not given.keys() & set(names)]
+        return Sweep(
+            result=jax.tree.map(lambda leaf: leaf[tuple(index)], self.result),
+            values={name: self.values[name] for names in axes for name in names},
+            axes=tuple(axes),
+        )
+
     def _axis(self, name: str) -> int:
         for axis, names in enumerate(self.axes):
             if name in names:
@@ -156,9 +174,10 @@ class Sweep:
         raise ValueError(f"{name!r} must be an axis of the sweep; it has {known}.")
 
     def _is_equal(self, name: str, value: Any) -> Any:
-        if isinstance(self.values[name], Static):
+        if isinstance(self.values.get(name), Static):
             return np.array([one == value for one in self.values[name]])
         numbers = self._numbers(name)
+        _number(name, value)
         if not jnp.issubdtype(numbers.dtype, jnp.floating):
             return numbers == value
         tolerance = 4 * float(jnp.finfo(numbers.dtype).eps)
@@ -201,6 +220,25 @@ class Sweep:
 def length(name: str, values: Any) -> int:
     """The number of values under a name."""
     return len(values) if isinstance(values, Static) else leading_length(name, values)
+
+
+def _position(name: str, value: Any, n_values: int) -> int:
+    try:
+        return range(n_values)[integer_at_least(name, value, -n_values)]
+    except (IndexError, ValueError):
+        raise IndexError(
+            f"{name} must be a position from {-n_values} to {n_values - 1}; got "
+            f"{value}."
+        ) from None
+
+
+def _number(name: str, value: Any) -> float:
+    try:
+        if isinstance(value, str) or np.ndim(value):
+            raise TypeError
+        return float(value)
+    except (TypeError, ValueError):
+        raise TypeError(f"{name} must be a single number; got {value!r}.") from None
 
 
 def _pick(values: Any, position: int) -> Any:

@@ -206,21 +206,26 @@ class Scaler(NamedTuple):
     Attributes:
         input_shift: broadcasts against one row of inputs; in their unit.
         input_scale: the same.
-        target_shift: broadcasts against one row of targets; in their unit.
-        target_scale: the same.
+        target_shift: broadcasts against one row of targets; in their unit. None is 0.
+        target_scale: the same. None is 1; where both are None, targets keep their
+            dtype, as class labels must.
     """
 
     input_shift: Any = 0.0
     input_scale: Any = 1.0
-    target_shift: Any = 0.0
-    target_scale: Any = 1.0
+    target_shift: Any = None
+    target_scale: Any = None
 
     def __call__(self, dataset: Dataset) -> Dataset:
         """Scales a data set with these numbers."""
-        return Dataset(
-            _scale(dataset.inputs, self.input_shift, self.input_scale),
-            _scale(dataset.targets, self.target_shift, self.target_scale),
-        )
+        inputs = _scale(dataset.inputs, self.input_shift, self.input_scale)
+        if self.target_shift is None and self.target_scale is None:
+            return Dataset(inputs, jnp.asarray(dataset.targets))
+        return Dataset(inputs, _scale(dataset.targets, *self._of_targets()))
+
+    def _of_targets(self) -> tuple[Any, Any]:
+        shift, scale = self.target_shift, self.target_scale
+        return 0.0 if shift is None else shift, 1.0 if scale is None else scale
 
     def unscale(self, params: Any) -> Any:
         """Turns a linear model's parameters back into original units.
@@ -246,16 +251,15 @@ class Scaler(NamedTuple):
                 "params must be the parameters of a linear model, a named tuple of "
                 f"weight and bias; got {type(params).__name__}."
             )
-        weight = self.target_scale * params.weight / self.input_scale
-        offset = jnp.sum(self.input_shift * weight)
-        bias = self.target_scale * params.bias + self.target_shift - offset
+        shift, scale = self._of_targets()
+        weight = scale * params.weight / self.input_scale
+        bias = scale * params.bias + shift - jnp.sum(self.input_shift * weight)
         return params._replace(weight=weight, bias=bias)
 
     def unscale_predictions(self, predictions: Array) -> Array:
         """Turns predictions `(n, ...)` of scaled targets back into original units."""
-        return jax.vmap(lambda row: row * self.target_scale + self.target_shift)(
-            predictions
-        )
+        shift, scale = self._of_targets()
+        return jax.vmap(lambda row: row * scale + shift)(predictions)
 
 
 def standardise(train: Dataset, *, targets: bool = False) -> tuple[Dataset, Scaler]:

@@ -114,8 +114,20 @@ def distributions(
 
     Returns:
         One line a sample: the share of it that each bin holds.
+
+    Raises:
+        ValueError: if there are no samples, or one is empty.
     """
-    values = {label: np.ravel(sample) for label, sample in samples.items()}
+    # Bins between nearly equal float32 values have edges that float32 cannot tell.
+    values = {
+        label: np.ravel(np.asarray(sample, np.float64))
+        for label, sample in samples.items()
+    }
+    if not values:
+        raise ValueError("samples must hold at least one sample; got none.")
+    for label, sample in values.items():
+        if not sample.size:
+            raise ValueError(f"samples[{label!r}] must hold values; got none.")
     finite = [sample[np.isfinite(sample)] for sample in values.values()]
     edges = np.histogram_bin_edges(np.concatenate(finite), bins)
     lines = []

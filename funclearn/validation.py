@@ -17,12 +17,16 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.core import Tracer
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from funclearn import data
 from funclearn._blocks import map_blocks
-from funclearn._checks import check_key, integer_at_least, leading_length
+from funclearn._checks import (
+    check_key,
+    check_same_structure,
+    integer_at_least,
+    leading_length,
+)
 from funclearn._types import Batch, Scalar
 
 __all__ = [
@@ -84,8 +88,17 @@ class CrossValidation(NamedTuple):
     def summary(
         self, levels: Sequence[float] = (0.05, 0.25, 0.5, 0.75, 0.95)
     ) -> Summary:
-        """Means, quantiles at `levels`, and how often validation looks the better."""
-        return _summarise(self, jnp.asarray(levels))
+        """Means, quantiles at `levels`, and how often validation looks the better.
+
+        Raises:
+            ValueError: if a level is not between 0 and 1.
+        """
+        known = np.asarray(levels, float)
+        if known.ndim != 1 or not np.all((known >= 0) & (known <= 1)):
+            raise ValueError(
+                f"levels must be a sequence of numbers from 0 to 1; got {levels}."
+            )
+        return _summarise(self, jnp.asarray(known))
 
 
 @jax.jit
@@ -93,10 +106,11 @@ def _summarise(result: CrossValidation, levels: Float[Array, " levels"]) -> Summ
     training, validation, _ = result.losses
     mean_training = jnp.average(training, weights=result.trained)
     mean_validation = jnp.average(validation, weights=result.held_out)
+    unknown = jnp.isnan(validation - training)
     return Summary(
         Losses(mean_training, mean_validation, mean_validation - mean_training),
         Losses(*(jnp.quantile(losses, levels) for losses in result.losses)),
-        jnp.mean(validation < training),
+        jnp.mean(jnp.where(unknown, jnp.nan, validation < training)),
     )
 
 
@@ -152,18 +166,22 @@ def cross_validate(
         key: split into one key a split.
         run: `(train, validation, key) -> fitted`, pure: trains on one part of the data
             set; the other is for stopping rules. All that it returns is kept, so let
-            it be the parameters rather than a history. It compiles once for a
-            function `run`, so define that outside of a loop.
+            it be the parameters rather than a history; its shapes must be those of
+            every split. It compiles once for a function `run`, so define that outside
+            of a loop.
         dataset: a pytree of arrays with one leading length n.
         held_out: the splits; known at trace time, since they decide on shapes.
-        evaluate: `(fitted, rows) -> loss`, for the training and the validation part.
+        evaluate: `(fitted, rows) -> loss`, for the training and the validation part, or
+            a dictionary with the loss under `"loss"`; `make_evaluation` makes one.
 
     Returns:
         The losses of every split, in the order of `held_out`; `summary()` sums up.
 
     Raises:
-        TypeError: if `held_out` is not an array of booleans, or traced.
-        ValueError: if its shape is not `(splits, n)`, or a part of a split is empty.
+        TypeError: if `held_out` is not an array of booleans, or traced, or `evaluate`
+            returns no real scalar.
+        ValueError: if the shape of `held_out` is not `(splits, n)`, a part of a split
+            is empty, or what `run` returns differs in shape between splits.
     """
     check_key("key", key)
     masks = _known_masks(held_out, leading_length("dataset", dataset))
@@ -172,6 +190,8 @@ def cross_validate(
     # Training rows come first, both parts in the order of the data set.
     order = np.argsort(masks, axis=1, kind="stable")
     counts = masks.sum(axis=1)
+    functions = {"run": run, "evaluate": evaluate}
+    _check_alike(counts, dataset, key, functions)
 
     def train_and_judge(splits: np.ndarray) -> tuple[Losses, Any]:
         training, validation = np.split(order[splits], [-counts[splits[0]]], axis=1)
@@ -190,7 +210,7 @@ def cross_validate(
                 "validation": lanes,
                 "key": lanes,
             },
-            static={"run": run, "evaluate": evaluate},
+            static=functions,
         )
 
     groups = list(_groups(counts, dataset))
@@ -206,11 +226,35 @@ def _groups(counts: np.ndarray, dataset: Any) -> Iterator[np.ndarray]:
     """The numbers of splits that hold out equally many rows, in parts."""
     # Every lane has a copy of the data set to take its rows from.
     n_bytes = sum(leaf.nbytes for leaf in jax.tree.leaves(dataset))
-    at_once = max(1, _COPIES // n_bytes)
+    at_once = max(1, _COPIES // max(1, n_bytes))
     for count in np.unique(counts):
         group = np.flatnonzero(counts == count)
         for start in range(0, len(group), at_once):
             yield group[start : start + at_once]
+
+
+def _check_alike(
+    counts: np.ndarray, dataset: Any, key: PRNGKeyArray, functions: dict[str, Any]
+) -> None:
+    """Refuses, before any training, results that no array of all splits can hold."""
+    first, *others = np.unique(counts).tolist()
+    one = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), dataset)
+    n_rows = leading_length("dataset", one)
+    # Its traces are those that `map_blocks` asks for.
+    judge = jax.jit(_train_and_judge, static_argnames=tuple(functions))
+
+    def fitted(count: int) -> Any:
+        training, validation = (
+            jax.ShapeDtypeStruct((rows,), jnp.result_type(int))
+            for rows in (n_rows - count, count)
+        )
+        return judge.eval_shape(
+            dataset=one, training=training, validation=validation, key=key, **functions
+        )[1]
+
+    for count in others:
+        meaning = f"the splits that hold out {first} rows"
+        check_same_structure("run(...)", fitted(count), fitted(first), meaning)
 
 
 def _train_and_judge(
@@ -218,16 +262,35 @@ def _train_and_judge(
 ) -> tuple[Losses, Any]:
     train, held_out = data.take(dataset, training), data.take(dataset, validation)
     fitted = run(train, held_out, key)
-    losses = evaluate(fitted, train), evaluate(fitted, held_out)
+    losses = _loss(evaluate(fitted, train)), _loss(evaluate(fitted, held_out))
     return Losses(*losses, losses[1] - losses[0]), fitted
 
 
-def _known_masks(held_out: Any, n_rows: int) -> np.ndarray:
-    traced = isinstance(held_out, Tracer)
-    if traced or (masks := np.asarray(held_out)).dtype != bool:
+def _loss(evaluation: Any) -> Scalar:
+    seen = jax.eval_shape(lambda: evaluation)
+    loss: Any = seen.get("loss") if isinstance(seen, dict) else seen
+    if getattr(loss, "shape", None) != () or not any(
+        jnp.issubdtype(loss.dtype, kind) for kind in (jnp.floating, jnp.integer)
+    ):
+        got = jax.tree.map(lambda leaf: f"{leaf.dtype}{leaf.shape}", seen)
         raise TypeError(
-            "held_out must be an array of booleans, known at trace time; got "
-            f"{held_out!r}."
+            "evaluate must return a loss, a real scalar, or a dictionary with one "
+            f"under 'loss'; got {got}."
+        )
+    loss = evaluation["loss"] if isinstance(evaluation, dict) else evaluation
+    return jnp.asarray(loss, jnp.result_type(loss, float))
+
+
+def _known_masks(held_out: Any, n_rows: int) -> np.ndarray:
+    masks: Any = np.empty(0)
+    try:
+        masks = np.asarray(held_out)
+        got = f"{masks.dtype}{masks.shape}"
+    except (TypeError, ValueError):  # it is traced, or a list of unequal lists
+        got = f"a {type(held_out).__name__} that is no such array"
+    if masks.dtype != bool:
+        raise TypeError(
+            f"held_out must be an array of booleans, known at trace time; got {got}."
         )
     if masks.ndim != 2 or masks.shape[1] != n_rows or not len(masks):
         raise ValueError(

@@ -298,6 +298,33 @@ def test_integer_readings_are_standardised_as_numbers():
     np.testing.assert_allclose(scaled.targets, expected, rtol=1e-6)
 
 
+@pytest.mark.parametrize(
+    "scale",
+    [
+        lambda rows: fl.data.standardise(rows)[0],
+        lambda rows: jax.jit(fl.data.standardise)(rows)[1](rows),
+        fl.data.Scaler(input_scale=10.0),
+    ],
+)
+def test_targets_that_are_not_scaled_keep_their_dtype(scale):
+    labels = jnp.array([0, 2, 1])
+    scaled = scale(fl.Dataset(jnp.eye(3) * 4, labels))
+    assert scaled.targets.dtype == labels.dtype
+    assert jnp.array_equal(scaled.targets, labels)
+    assert jnp.isfinite(fl.losses.cross_entropy(scaled.inputs, scaled.targets))
+
+
+def test_targets_may_be_shifted_or_divided_alone():
+    readings = fl.Dataset(jnp.arange(3.0), jnp.arange(3))
+    for scaler, expected in (
+        (fl.data.Scaler(target_shift=1.0), [-1, 0, 1]),
+        (fl.data.Scaler(target_scale=2.0), [0, 0.5, 1]),
+    ):
+        targets = scaler(readings).targets
+        assert targets.tolist() == expected
+        assert scaler.unscale_predictions(targets).tolist() == [0, 1, 2]
+
+
 TRAIN = fl.Dataset(jnp.linspace(3.0, 8.0, 12).reshape(6, 2), jnp.arange(6.0))
 PUBLIC = {
     "noisy_sine": lambda key: fl.data.noisy_sine(key, 5),

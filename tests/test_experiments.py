@@ -184,6 +184,28 @@ def test_help_explains_every_setting(small, capsys):
         assert f"--{field.name.replace('_', '-')}" in shown
 
 
+@pytest.mark.parametrize(
+    ("name", "settings", "message"),
+    [
+        ("learning_rates", {"epochs": 0}, "epochs must be at least 1"),
+        ("learning_rates", {"rates": 0}, "rates must be at least 1"),
+        ("learning_rates", {"lowest": 0.0}, "lowest must be positive"),
+        ("learning_rates", {"lowest": 20.0}, "less than highest"),
+        ("overfitting", {"degrees": (-1,)}, "degrees must be .* of 0 or more"),
+        ("overfitting", {"degrees": ()}, "degrees must be increasing"),
+        ("overfitting", {"widths": (0, 1)}, "widths must be .* of 1 or more"),
+        ("overfitting", {"widths": (4, 1)}, r"widths must .* got \(4, 1\)"),
+        ("overfitting", {"learning_rate": 1e30}, "training diverged"),
+        ("split_uncertainty", {"learning_rate": 0.5, "epochs": 300}, "in 25 of 25"),
+    ],
+)
+def test_impossible_settings_are_refused(name, settings, message):
+    experiment = _experiment(name)
+    config = experiment.config_type(**SMALL[name] | settings)
+    with pytest.raises(ValueError, match=message):
+        experiment.run(config)
+
+
 @pytest.mark.parametrize("name", OWNERS)
 def test_default_settings_meet_every_published_figure(name):
     experiment = _experiment(name)

@@ -79,6 +79,26 @@ def test_residuals_refuse_unequal_shapes(plots, axes):
         plots.residuals(axes, np.ones(3), np.ones((3, 1)))
 
 
+@pytest.mark.parametrize(
+    "sample", [[2.9276454, 2.9276457, 2.927646], [2e7] * 10], ids=["close", "equal"]
+)
+def test_distributions_take_values_that_hardly_differ(plots, axes, sample):
+    (line,) = plots.distributions(axes, {"loss": np.array(sample, np.float32)})
+    assert np.sum(line.get_ydata()[1:-1:2]) == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    ("samples", "message"),
+    [
+        ({}, "samples must hold at least one sample"),
+        ({"a": np.ones(2), "b": np.ones(0)}, r"samples\['b'\] must hold values"),
+    ],
+)
+def test_distributions_need_values(plots, axes, samples, message):
+    with pytest.raises(ValueError, match=message):
+        plots.distributions(axes, samples)
+
+
 def test_contours_follow_the_function(plots, axes):
     drawn = plots.contours(
         axes, lambda x, y: x**2 + 4 * y**2, (-4.0, 4.0), (-2.0, 3.0), levels=[1.0, 4.0]

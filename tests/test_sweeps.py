@@ -186,10 +186,35 @@ def test_nearest_takes_the_nearest_value(swept):
     assert equal(nearest.result, rows(swept.result, (4, 2)))
 
 
+def test_nearest_takes_counts_that_have_no_sign():
+    swept = sweep(lambda seed: seed, {"seed": np.array([3, 10], np.uint32)})
+    assert swept.nearest(seed=4).result == 3
+    assert swept.nearest(seed=-1).result == 3
+
+
 def test_positions_count_from_both_ends(swept):
     assert equal(swept.at(momentum=-1).result, swept.select(momentum=0.9).result)
-    with pytest.raises(IndexError):
-        swept.at(momentum=3)
+
+
+@pytest.mark.parametrize(
+    ("method", "value", "error", "message"),
+    [
+        ("at", 3, IndexError, "a position from -3 to 2; got 3"),
+        ("at", -4, IndexError, "a position from -3 to 2; got -4"),
+        ("at", 1.0, TypeError, "an integer known at trace time; got 1.0"),
+        ("at", True, TypeError, "an integer known at trace time; got True"),
+        ("nearest", math.nan, ValueError, "a finite number; got nan"),
+        ("nearest", -math.inf, ValueError, "a finite number; got -inf"),
+        ("nearest", "x", TypeError, "a single number; got 'x'"),
+        ("select", "x", TypeError, "a single number; got 'x'"),
+        ("select", [1.0, 2.0], TypeError, r"a single number; got \[1.0, 2.0\]"),
+    ],
+)
+def test_bad_places_are_refused(
+    swept, method, value, error, message, plain_annotations
+):
+    with pytest.raises(error, match=f"momentum must be {message}"):
+        getattr(swept, method)(momentum=value)
 
 
 @pytest.mark.parametrize(
@@ -220,6 +245,16 @@ def test_zipped_names_are_selected_together():
         swept.select(start=1.0)
     chosen = swept.select(start=1.0, learning_rate=0.2)
     assert chosen.result == swept.result[1]
+    assert swept.at(start=1, learning_rate=-2).result == swept.result[1]
+
+
+@pytest.mark.parametrize("method", ["at", "nearest"])
+def test_zipped_names_at_different_positions_are_refused(method):
+    swept = sweep(
+        descend, {"start": [0.0, 1.0, 2.0], "learning_rate": RATES[:3]}, zipped=True
+    )
+    with pytest.raises(ValueError, match="must be at one position"):
+        getattr(swept, method)(start=2, learning_rate=0)
 
 
 def test_best_has_the_lowest_score_and_nan_never_has(swept):
@@ -246,6 +281,7 @@ def test_best_tells_static_values_and_needs_no_score_for_scalars():
     [
         (lambda result: result["history"], r"an array of shape \(4,\)"),
         (lambda result: result["loss"] * jnp.nan, "all of them are"),
+        (lambda result: result, "a scalar; got a dict"),
     ],
 )
 def test_best_refuses_what_is_no_score(swept, by, message):

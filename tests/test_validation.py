@@ -247,10 +247,89 @@ def test_summary_agrees_with_numpy(validation):
     assert below == pytest.approx(np.mean(held_out < training))
 
 
+def test_summary_is_not_a_number_where_a_loss_is_not(validation):
+    losses = validation.Losses(
+        jnp.array([1.0, jnp.nan]), jnp.array([0.0, 1.0]), jnp.array([-1.0, jnp.nan])
+    )
+    counts = np.ones(2, int)
+    summary = validation.CrossValidation(losses, counts, counts, ()).summary()
+    assert np.isnan(summary.validation_below_training)
+
+
+@pytest.mark.parametrize("levels", [(1.5, -1), (0.5, np.nan), 0.5])
+def test_refuses_levels_that_are_no_fractions(validation, levels, plain_annotations):
+    counts = np.ones(2, int)
+    result = validation.CrossValidation(
+        validation.Losses(*3 * [jnp.ones(2)]), counts, counts, ()
+    )
+    with pytest.raises(ValueError, match=r"levels must be .* from 0 to 1"):
+        result.summary(levels)
+
+
+def test_takes_the_loss_from_an_evaluation_with_metrics(fl, validation, readings):
+    model, loss = fl.models.linear, fl.losses.mse
+
+    def run(train, held_out, key):
+        return fl.models.LinearParams(*least_squares(train, held_out, key))
+
+    masks = fl.data.folds(KEY, readings, 3)
+    plain, metrics = (
+        validation.cross_validate(KEY, run, readings, masks, evaluate=evaluate).losses
+        for evaluate in (
+            fl.make_evaluation(model, loss),
+            fl.make_evaluation(model, loss, {"mae": fl.losses.mae}),
+        )
+    )
+    jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-5), metrics, plain)
+
+
+@pytest.mark.parametrize(
+    "evaluate, got",
+    [
+        (lambda line, rows: jnp.ones(4), r"float32\(4,\)"),
+        (lambda line, rows: jnp.any(rows.inputs > 0), r"bool\(\)"),
+        (lambda line, rows: {"mae": jnp.ones(())}, r"\{'mae': 'float32\(\)'\}"),
+        (lambda line, rows: None, "None"),
+    ],
+)
+def test_refuses_evaluations_that_are_no_loss(validation, readings, evaluate, got):
+    masks = validation.leave_one_out(readings)
+    with pytest.raises(TypeError, match=f"evaluate must return a loss.*got {got}"):
+        validation.cross_validate(
+            KEY, least_squares, readings, masks, evaluate=evaluate
+        )
+
+
+def test_refuses_results_of_unequal_shape_before_it_trains(fl, validation, readings):
+    trained = []
+
+    def run(train, held_out, key):
+        jax.debug.callback(lambda: trained.append(1))
+        return held_out.inputs
+
+    with pytest.raises(ValueError, match=r"run\(\.\.\.\) must .* hold out 2 rows"):
+        validation.cross_validate(
+            *(KEY, run, readings, fl.data.folds(KEY, readings, 4)),
+            evaluate=lambda fitted, rows: jnp.mean(rows.targets),
+        )
+    jax.effects_barrier()
+    assert not trained
+
+
+def test_takes_data_sets_without_columns(fl, validation):
+    rows = jnp.zeros((5, 0))
+    result = validation.cross_validate(
+        *(KEY, lambda train, held_out, key: (), rows, fl.data.folds(KEY, rows, 2)),
+        evaluate=lambda fitted, rows: jnp.asarray(float(len(rows))),
+    )
+    np.testing.assert_array_equal(result.losses.validation, result.held_out)
+
+
 @pytest.mark.parametrize(
     "held_out, error, message",
     [
-        (np.eye(11), TypeError, "booleans"),
+        (np.eye(11), TypeError, r"booleans.*got float64\(11, 11\)"),
+        ([[True], [True, False]], TypeError, "booleans.*got a list"),
         (np.ones(11, bool), ValueError, r"\(splits, 11\)"),
         (np.eye(10, dtype=bool), ValueError, r"\(splits, 11\)"),
         (np.zeros((0, 11), bool), ValueError, r"\(splits, 11\)"),

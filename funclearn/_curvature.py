@@ -19,10 +19,10 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from funclearn._checks import check_floating, integer_at_least
+from funclearn._checks import check_floating, integer_at_least, is_static_number
 from funclearn._types import Batch, Objective, Params, Scalar, ScalarLike
 
-__all__ = ["Stability", "stability"]
+__all__ = ["Stability", "check_momentum", "stability"]
 
 Vector = Float[Array, " n"]
 Curvatures = Float[Array | np.ndarray, "..."]  # one, or one a lane of a mapped call
@@ -37,7 +37,7 @@ class Stability(NamedTuple):
         error: an eigenvalue lies within this distance of either, rounding included.
         input_scale: root mean square of every input column, what to divide it by; for
             a line and the mean squared error the scale of the smallest condition
-            number. None for a batch that has no `inputs`.
+            number. None for a batch whose `inputs` are not one floating-point array.
     """
 
     largest: Curvatures
@@ -60,7 +60,12 @@ class Stability(NamedTuple):
         Args:
             momentum: m, between 0 and 1.
             nesterov: whether the momentum is Nesterov's.
+
+        Raises:
+            TypeError: if `momentum` is not a number.
+            ValueError: if it is not between 0 and 1.
         """
+        check_momentum(momentum)
         factor = 2 * (1 + momentum)
         if nesterov:
             factor = factor / (1 + 2 * momentum)
@@ -79,7 +84,9 @@ def stability(
 
     Up to `products` parameters the whole Hessian is made; beyond, Lanczos' method with
     full re-orthogonalisation finds both ends of its spectrum. It is a pure function,
-    to be compiled or mapped. Rates for Adam and its like do not follow from it.
+    to be compiled or mapped. Rates for Adam and its like do not follow from it. Where
+    some parameters are frozen, give the free ones as `params` and an objective that
+    puts the others in, since those would count too.
 
     Args:
         objective: `(params, batch, key) -> scalar`, twice differentiable.
@@ -90,7 +97,7 @@ def stability(
         products: the largest number of Hessian-vector products.
 
     Raises:
-        TypeError: if a parameter is not floating-point.
+        TypeError: if a parameter is not floating-point, or all have fewer than 32 bits.
         ValueError: if there are no parameters, or `products` is less than 1.
 
     References:
@@ -101,6 +108,13 @@ def stability(
     products = integer_at_least("products", products, 1)
     key = jax.random.key(0) if key is None else key
     point, unravel = ravel_pytree(params)
+    if not point.size:
+        raise ValueError(f"params must hold at least one number; got {params!r}.")
+    if jnp.finfo(point.dtype).bits < 32:
+        raise TypeError(
+            "params must be of single or double precision, for eigenvalues exist in "
+            f"these alone; got {point.dtype}."
+        )
     slope = jax.grad(lambda point: objective(unravel(point), batch, key))
 
     def product(vector: Vector) -> Vector:
@@ -112,8 +126,21 @@ def stability(
             product, point, products
         )
     inputs = getattr(batch, "inputs", None)
-    scale = None if inputs is None else _root_mean_square(inputs)
-    return Stability(*ends, scale)
+    return Stability(*ends, _root_mean_square(inputs))
+
+
+def check_momentum(momentum: Any) -> None:
+    """Refuses a momentum that is no number between 0 and 1.
+
+    Raises:
+        TypeError: if it is not a number.
+        ValueError: if it is known and not between 0 and 1.
+    """
+    if is_static_number(momentum):
+        if not 0 <= momentum <= 1:
+            raise ValueError(f"momentum must be between 0 and 1; got {momentum}.")
+    elif isinstance(momentum, bool) or not hasattr(momentum, "dtype"):
+        raise TypeError(f"momentum must be a number; got {momentum!r}.")
 
 
 def _dense(
@@ -135,10 +162,10 @@ def _lanczos(
         basis = basis.at[row].set(vector)
         image = product(vector)
         diagonal = vector @ image
-        scale = jnp.maximum(scale, jnp.linalg.norm(image))
+        scale = jnp.maximum(scale, _norm(image))
         for _ in range(2):  # once leaves rounding errors that grow
             image -= (basis @ image) @ basis
-        length = jnp.linalg.norm(image)
+        length = _norm(image)
         # What is left below rounding is no direction: the rest stays zero.
         left = length > point.size**0.5 * epsilon * scale
         vector = jnp.where(left, image / jnp.where(left, length, 1.0), 0.0)
@@ -162,6 +189,12 @@ def _lanczos(
     return curvatures[-1], curvatures[0], error
 
 
+def _norm(vector: Vector) -> Scalar:
+    """Euclidean norm; no square leaves the range of the dtype."""
+    reach = jnp.max(jnp.abs(vector))
+    return reach * jnp.linalg.norm(vector / jnp.where(reach > 0, reach, 1.0))
+
+
 def _spread(point: Vector) -> Vector:
     """A fixed direction with a part along whatever eigenvector a problem may have."""
     # Fractions of multiples of the golden ratio, in 32-bit integers.
@@ -170,7 +203,13 @@ def _spread(point: Vector) -> Vector:
     return direction / jnp.linalg.norm(direction)
 
 
-def _root_mean_square(inputs: Array) -> Array:
-    columns = jnp.asarray(inputs, jnp.result_type(inputs, float))
-    size = jnp.sqrt(jnp.mean(jnp.square(columns), axis=0))
+def _root_mean_square(inputs: Any) -> Array | None:
+    if not isinstance(inputs, jax.Array | np.ndarray):
+        return None
+    if not jnp.issubdtype(inputs.dtype, jnp.floating):
+        return None
+    # Columns are brought to 1 first: their squares could leave the dtype's range.
+    reach = jnp.max(jnp.abs(jnp.asarray(inputs)), axis=0, keepdims=True)
+    reach = jnp.where(reach > 0, reach, 1.0)
+    size = reach[0] * jnp.sqrt(jnp.mean(jnp.square(inputs / reach), axis=0))
     return jnp.where(size > 0, size, 1.0)

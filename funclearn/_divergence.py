@@ -5,16 +5,23 @@ last good epoch are made once more, and give the same bits.
 """
 
 import dataclasses
+import math
 from collections.abc import Callable
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
-from funclearn._curvature import Stability, stability
+from funclearn._curvature import Stability, check_momentum, stability
+from funclearn._curves import (
+    all_finite,
+    default_history,
+    has_risen,
+    positive_number,
+    was_stopped,
+)
 from funclearn._types import Batch, Objective, Params
-from funclearn.data import Dataset, Scaler
+from funclearn.data import Dataset
 from funclearn.stopping import max_epochs
 from funclearn.training import fit
 
@@ -25,6 +32,8 @@ _CAUSES = {
     "start": "The loss is not finite at the initial parameters, before any step.",
     "gradient": "The gradient is not finite where the loss still is: look for roots, "
     "logarithms and divisions at zero.",
+    "curvature": "The largest curvature there, {curvature:.4g}, leaves no stable "
+    "learning rate in this precision: scale the data or the parameters.",
     "learning rate": "The learning rate {learning_rate:g} is {excess:.3g} times the "
     "largest stable one, {limit:.3g}: the largest curvature is {curvature:.4g}.",
     "elsewhere": "The learning rate {learning_rate:g} is below the largest stable one "
@@ -32,25 +41,30 @@ _CAUSES = {
     "batches.",
 }
 
+_OF_A_SCHEDULE = " Of a schedule give the rate at which the run went wrong."
+_EARLY, _SAME = 3, 1e-3  # epochs to compare a run and its repetition by, and how well
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class Divergence:
     """When a run went wrong, from where, and why; as text, what its user should read.
 
     Attributes:
-        cause: `"data"`, `"start"` or `"gradient"` if these are not finite; `"learning
-            rate"` if it is above the limit; `"elsewhere"` if it is below.
+        cause: `"data"`, `"start"` or `"gradient"` if these are not finite;
+            `"curvature"` if it leaves no limit above 0; `"learning rate"` if that is
+            above the limit; `"elsewhere"` if it is below.
         last_good_epoch: the epoch with the lowest training loss, counted from 1; 0 if
             none was finite.
         last_good_loss: its training loss, or that at the start.
         last_good_params: the parameters before its update, or those at the start.
         first_bad_epoch: the next epoch; from it on the loss is never as low again.
-        not_finite_epoch: the first epoch whose loss is not finite, or None.
+        not_finite_epoch: the first epoch whose loss is not finite, or the next one
+            where the last update left parameters that are not; else None.
         learning_rate: what the run was made with.
         stability: the curvatures at the last good parameters.
         limit: the largest stable learning rate there.
         scaled_limit: the same with the inputs divided by `stability.input_scale`; None
-            for data without inputs.
+            for data whose inputs are not one floating-point array.
     """
 
     cause: str
@@ -67,25 +81,28 @@ class Divergence:
     @property
     def suggestion(self) -> float:
         """A learning rate to try: half of the limit, or of what was too large."""
-        return min(self.limit, self.learning_rate) / 2
+        limit = self.limit if self.limit > 0 else math.inf
+        return min(limit, self.learning_rate) / 2
 
     def __str__(self) -> str:
         """What happened, why, and what to try."""
         message = _CAUSES[self.cause].format(
             learning_rate=self.learning_rate,
             limit=self.limit,
-            excess=self.learning_rate / self.limit,
+            excess=self.learning_rate / (self.limit or math.nan),
             curvature=float(self.stability.largest),
         )
         if self.cause in ("data", "start"):
             return message
         history = (
             f"The training loss was lowest, {self.last_good_loss:.4g}, at epoch "
-            f"{self.last_good_epoch}, and rose from epoch {self.first_bad_epoch} on"
+            f"{self.last_good_epoch}"
         )
+        if self.not_finite_epoch != self.first_bad_epoch:
+            history += f", and rose from epoch {self.first_bad_epoch} on"
         if self.not_finite_epoch is not None:
             history += f"; from epoch {self.not_finite_epoch} on it is not finite"
-        if self.cause == "gradient":
+        if self.cause in ("gradient", "curvature"):
             return f"{history}. {message}"
         return f"{history}. {message} {self._remedy()}"
 
@@ -128,25 +145,33 @@ def explain_divergence(
         batch_size: as given to `fit`.
 
     Returns:
-        None if all losses are finite and the last is not above the first.
+        None if all losses and the final parameters are finite, and the loss does not
+        end above its start by more than a tenth, its jitter and rounding.
 
     Raises:
-        ValueError: if it is a mapped run, or no epoch ran.
+        TypeError: if the history is not the default one, or the learning rate or the
+            momentum no number.
+        ValueError: if it is a mapped run, no epoch ran, a number is out of its range,
+            or the same arguments do not make the same losses again.
     """
+    learning_rate = positive_number("learning_rate", learning_rate, _OF_A_SCHEDULE)
+    check_momentum(momentum)
     losses, end, good = _last_good(run)
-    if end == len(losses) and losses[-1] <= losses[0]:
-        return None
-    if good > 1:
+    ends_well = all_finite(getattr(run.state, "params", ()))
+    if end == len(losses) and ends_well:
+        if not has_risen(losses, stopped=was_stopped(run)):
+            return None
+    if good > 0:
         again = fit(
             train_step,
             state,
             train,
             epochs=len(losses),
             batch_size=batch_size,
-            record=_keep_nothing,
-            stop=max_epochs(good - 1),
+            stop=max_epochs(max(good - 1, 1)),
         )
-        state = again.state
+        _check_same_run(losses[: int(again.epochs)], again.history.loss)
+        state = again.state if good > 1 else state
 
     def curvatures_and_limit(rows: Batch) -> tuple[Stability, float]:
         found = _stability(objective, state.params, rows, state.key)
@@ -154,15 +179,17 @@ def explain_divergence(
 
     curvatures, limit = curvatures_and_limit(train)
     scaled_limit = None
-    if isinstance(train, Dataset):
-        scaler = Scaler(input_scale=curvatures.input_scale)
-        _, scaled_limit = curvatures_and_limit(scaler(train))
-    if not _all_finite(train):
+    if isinstance(train, Dataset) and curvatures.input_scale is not None:
+        inputs = jax.vmap(lambda row: row / curvatures.input_scale)(train.inputs)
+        _, scaled_limit = curvatures_and_limit(train._replace(inputs=inputs))
+    if not all_finite(train):
         cause = "data"
     elif end == 0:
         cause = "start"
-    elif not _all_finite(jax.grad(objective)(state.params, train, state.key)):
+    elif not all_finite(jax.grad(objective)(state.params, train, state.key)):
         cause = "gradient"
+    elif not limit > 0:
+        cause = "curvature"
     else:
         cause = "learning rate" if learning_rate > limit else "elsewhere"
     return Divergence(
@@ -171,7 +198,7 @@ def explain_divergence(
         last_good_loss=float(losses[max(good - 1, 0)]),
         last_good_params=state.params,
         first_bad_epoch=good + 1,
-        not_finite_epoch=end + 1 if end < len(losses) else None,
+        not_finite_epoch=None if end == len(losses) and ends_well else end + 1,
         learning_rate=learning_rate,
         stability=curvatures,
         limit=limit,
@@ -184,7 +211,7 @@ _stability = jax.jit(stability, static_argnums=0)
 
 def _last_good(run: Any) -> tuple[np.ndarray, int, int]:
     """The losses, how many are finite before one is not, the epoch of the lowest."""
-    losses = np.asarray(run.history.loss)
+    losses = np.asarray(default_history(run).loss, np.float64)
     if losses.ndim != 1 or int(run.epochs) == 0:
         raise ValueError(
             "run must be a single run of at least one epoch; got losses of shape "
@@ -196,9 +223,12 @@ def _last_good(run: Any) -> tuple[np.ndarray, int, int]:
     return losses, end, int(np.argmin(losses[:end])) + 1 if end else 0
 
 
-def _keep_nothing(*_: Any) -> tuple[()]:
-    return ()
-
-
-def _all_finite(tree: Any) -> bool:
-    return all(bool(jnp.isfinite(leaf).all()) for leaf in jax.tree.leaves(tree))
+def _check_same_run(losses: np.ndarray, again: Any) -> None:
+    # Later epochs may differ by roundings that an unstable run amplifies.
+    early = losses[:_EARLY]
+    replayed = np.asarray(again)[: len(early)]
+    if not np.allclose(replayed, early, rtol=_SAME, atol=_SAME * abs(early[0])):
+        raise ValueError(
+            "train_step, state, train and batch_size must be those of the run; they "
+            f"give the losses {replayed}, and its history holds {early}."
+        )

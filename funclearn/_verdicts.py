@@ -21,7 +21,16 @@ from typing import Any
 import numpy as np
 
 from funclearn._checks import leading_length
-from funclearn._curves import FLAT, measure
+from funclearn._curves import (
+    FLAT,
+    HORIZON,
+    all_finite,
+    default_history,
+    has_risen,
+    measure,
+    positive_number,
+    was_stopped,
+)
 from funclearn._types import Batch
 
 __all__ = ["Verdict", "diagnose"]
@@ -43,7 +52,7 @@ _VALIDATE_MORE = (
 _CAUSES = {
     "not finite": (
         "diverged",
-        "a loss is not finite from epoch {epoch} on.",
+        "the training loss is not finite at epoch {epoch}.",
         _SLOW_DOWN,
     ),
     "rising": (
@@ -51,9 +60,21 @@ _CAUSES = {
         "the training loss rose from {first_training:.4g} to {last_training:.4g}.",
         _SLOW_DOWN,
     ),
+    "parameters not finite": (
+        "diverged",
+        "the last update left parameters that are not finite.",
+        _SLOW_DOWN,
+    ),
+    "validation not finite": (
+        "cannot tell",
+        "the validation loss is not finite at epoch {epoch}, and the training loss "
+        "always is.",
+        "Look at the validation data for values that are not finite, and at the metric "
+        "for logarithms and divisions at zero.",
+    ),
     "too short": (
         "cannot tell",
-        "a run of {epochs:.0f} epochs is too short to show where it goes.",
+        "the number of epochs, {epochs:.0f}, is too small to show where it goes.",
         "Train for longer.",
     ),
     "no better than a constant": (
@@ -63,6 +84,12 @@ _CAUSES = {
         "Try a larger model; if that does no better, the inputs hold no information "
         "about the targets.",
     ),
+    "unstable": (
+        "cannot tell",
+        "the training loss was as low as {lowest_training:.4g}, ends at "
+        "{last_training:.4g} and jitters by {jitter:.2g}.",
+        "Lower the learning rate.",
+    ),
     "flat": (
         "cannot tell",
         "the training loss goes from {first_training:.4g} to {last_training:.4g}, "
@@ -71,15 +98,9 @@ _CAUSES = {
         "Compare it with the best constant prediction (baseline), and try other "
         "learning rates.",
     ),
-    "unstable": (
-        "cannot tell",
-        "the training loss has risen from {lowest_training:.4g} to "
-        "{last_training:.4g} again.",
-        "Lower the learning rate.",
-    ),
     "curves part": (
         "overfitting",
-        "from epoch {epoch} on the training loss falls to {last_training:.4g}, and "
+        "from epoch {epoch} on the training loss goes to {last_training:.4g}, and "
         "the validation loss goes from {lowest_validation:.4g} to "
         "{last_validation:.4g}.",
         "Try more data, a simpler model, a penalty, or noise on the inputs; or stop at "
@@ -94,7 +115,7 @@ _CAUSES = {
     "still learning": (
         "underfitting",
         "the training loss is {last_training:.4g} and still falls, as far as to "
-        "{floor:.4g} if it goes on as now.",
+        f"{{floor:.4g}} if it goes on as now for {HORIZON} times as long.",
         "Train for longer, with a larger learning rate, or on scaled inputs.",
     ),
     "no validation": (
@@ -161,26 +182,20 @@ def diagnose(
 
     Returns:
         Whether it diverged, underfits, overfits or is healthy; or that its curves
-        cannot tell, and why.
+        cannot tell, and why: so where the validation loss alone is not finite.
 
     Raises:
-        ValueError: if it is a mapped run, no epoch ran, or a loss is negative.
+        TypeError: if its history is not the default one, or `baseline` no number.
+        ValueError: if it is a mapped run, no epoch ran, a loss is negative, the metrics
+            hold no `"loss"`, or `baseline` is not positive.
     """
     curves = _curves(run)
+    if baseline is not None:
+        baseline = positive_number("baseline", baseline)
     rows = math.inf
     if validation is not None:
         rows = float(leading_length("validation", validation))
-    finite = np.logical_and.reduce([np.isfinite(curve) for curve in curves])
-    if finite.all():
-        numbers = measure(*curves, rows=rows)
-        if baseline is not None:
-            numbers["share_of_baseline"] = numbers["last_training"] / baseline
-        cause = _cause(numbers)
-        parts = cause in ("curves part", "curves may part")
-        epoch = int(numbers["validation_falls_until"]) if parts else None
-    else:
-        numbers = {"epochs": float(len(finite))}
-        cause, epoch = "not finite", int(np.argmin(finite)) + 1
+    cause, epoch, numbers = _look(run, curves, rows, baseline)
     kind, because, advice = _CAUSES[cause]
     return Verdict(
         kind=kind,
@@ -192,11 +207,49 @@ def diagnose(
     )
 
 
+def _look(
+    run: Any, curves: list[np.ndarray], rows: float, baseline: float | None
+) -> tuple[str, int | None, dict[str, float]]:
+    """The cause, the epoch that belongs to it, and the numbers that decided it."""
+    training, stopped = curves[0], was_stopped(run)
+    bad_epochs = [_first_not_finite(curve) for curve in curves]
+    if bad_epochs[0]:
+        return "not finite", bad_epochs[0], {"epochs": float(len(training))}
+    finite = [c for c, bad in zip(curves, bad_epochs, strict=True) if not bad]
+    rises = has_risen(training, stopped=stopped)
+    numbers = measure(*finite, rows=rows)
+    if rises and stopped:
+        numbers["last_training"] = float(training[-1])
+    if baseline is not None:
+        numbers["share_of_baseline"] = numbers["last_training"] / baseline
+    if rises:
+        return "rising", None, numbers
+    if not all_finite(getattr(run.state, "params", ())):
+        return "parameters not finite", None, numbers
+    if bad_epochs[-1]:
+        return "validation not finite", bad_epochs[-1], numbers
+    cause = _cause(numbers)
+    parts = cause in ("curves part", "curves may part")
+    return cause, int(numbers["validation_falls_until"]) if parts else None, numbers
+
+
+def _first_not_finite(curve: np.ndarray) -> int | None:
+    finite = np.isfinite(curve)
+    return None if finite.all() else int(np.argmin(finite)) + 1
+
+
 def _curves(run: Any) -> list[np.ndarray]:
     """The training loss and, if there is one, the validation loss."""
-    evaluation = run.history.evaluation
-    judged = evaluation["loss"] if isinstance(evaluation, dict) else evaluation
-    losses = [loss for loss in (run.history.loss, judged) if loss is not None]
+    history = default_history(run)
+    judged = history.evaluation
+    if isinstance(judged, dict):
+        if "loss" not in judged:
+            raise ValueError(
+                "run.history.evaluation must have the entry 'loss'; got "
+                f"{', '.join(map(repr, judged)) or 'none'}."
+            )
+        judged = judged["loss"]
+    losses = [loss for loss in (history.loss, judged) if loss is not None]
     shapes = {np.shape(loss) for loss in losses}
     if len(shapes) != 1 or len(*shapes) != 1:
         raise ValueError(
@@ -205,25 +258,26 @@ def _curves(run: Any) -> list[np.ndarray]:
         )
     # A running median needs comparisons that do not round to single precision again.
     curves = [np.asarray(loss, np.float64)[: int(run.epochs)] for loss in losses]
-    if not curves[0].size or any((curve < 0).any() for curve in curves):
-        raise ValueError("run must have epochs, and losses that are not negative.")
+    if not curves[0].size:
+        raise ValueError(f"run must have epochs; got {run.epochs}.")
+    lowest = min(np.nanmin(np.r_[curve, np.inf]) for curve in curves)
+    if lowest < 0:
+        raise ValueError(f"run must have losses that are not negative; got {lowest:g}.")
     return curves
 
 
 def _cause(numbers: Mapping[str, float]) -> str:
     first, last = numbers["first_training"], numbers["last_training"]
-    jitter = 3 * numbers["jitter"]
+    lowest, jitter = numbers["lowest_training"], numbers["jitter"]
     falls = last - numbers["floor"] > _STILL_TO_FALL * last
-    if last - first > max(_PARTED * first, jitter):
-        return "rising"
     if numbers["epochs"] < _FEWEST_EPOCHS:
         return "too short"
     if numbers.get("share_of_baseline", 0) > _LIKE_A_CONSTANT and not falls:
         return "no better than a constant"
-    if first - last <= max(FLAT * first, jitter) and not falls:
-        return "flat"
-    if last - numbers["lowest_training"] > max(numbers["lowest_training"], jitter):
+    if last - lowest > max(lowest, 3 * jitter) or jitter > max(last, FLAT * first):
         return "unstable"
+    if abs(last - first) <= max(FLAT * first, 3 * jitter) and not falls:
+        return "flat"
     if "parting" not in numbers:
         return "still learning" if falls else "no validation"
     if numbers["parting"] > _PARTED:

@@ -1,6 +1,7 @@
 """Curvatures agree with closed forms, verdicts with how the curves were made."""
 
 import dataclasses
+import functools
 
 import jax
 import jax.numpy as jnp
@@ -215,6 +216,52 @@ def test_the_input_scale_is_one_a_column_and_never_zero(fl, stability):
     assert other.input_scale is None
 
 
+@pytest.mark.parametrize("unit", [1e20, 1.0, 1e-25])
+def test_the_input_scale_stays_in_range(fl, stability, line, unit):
+    data = fl.Dataset(jnp.array([3.0, 4.0]) * unit, jnp.zeros(2))
+    scale = stability(line[0], line[1], data).input_scale
+    assert scale == pytest.approx(unit * np.sqrt(12.5), rel=1e-6)
+
+
+@pytest.mark.parametrize("unit", [1e-25, 1.0, 1e25])
+def test_lanczos_stays_in_range(stability, unit):
+    curvatures = jnp.arange(1, 101) * unit
+    found = stability(
+        lambda params, batch, key: 0.5 * jnp.sum(batch * params**2),
+        jnp.zeros(100),
+        curvatures,
+    )
+    assert 0 < found.error < 0.1 * found.largest
+    assert abs(found.largest - 100 * unit) <= found.error
+
+
+@pytest.mark.parametrize(
+    "momentum, error, message",
+    [
+        (1.5, ValueError, "between 0 and 1; got 1.5"),
+        (-2, ValueError, "between 0 and 1; got -2"),
+        ("a", TypeError, "a number; got 'a'"),
+    ],
+)
+@pytest.mark.usefixtures("plain_annotations")
+def test_refuses_what_is_no_momentum(stability, momentum, error, message):
+    found = stability(quadratic, jnp.zeros(3), jnp.eye(3))
+    with pytest.raises(error, match=f"momentum must be {message}"):
+        found.limit(momentum)
+
+
+@pytest.mark.parametrize(
+    "params, error, message",
+    [
+        (np.zeros(3, np.float16), TypeError, "single or double precision.*float16"),
+        (np.zeros(0, np.float32), ValueError, "at least one number"),
+    ],
+)
+def test_refuses_parameters_without_eigenvalues(stability, params, error, message):
+    with pytest.raises(error, match=message):
+        stability(quadratic, params, jnp.eye(3))
+
+
 # Verdicts
 
 
@@ -309,6 +356,93 @@ VERDICTS = {
         "unstable",
     ),
     "perfect": (np.zeros(50), np.zeros(50), 100, "cannot tell", "flat"),
+    "explodes at the very end": (
+        np.r_[FALL[:-20] + 1, 2.0 ** np.arange(20)],
+        FALL + 1.1,
+        100,
+        "diverged",
+        "rising",
+    ),
+    "explodes in the last epoch": (
+        np.r_[FALL[:-1] + 1, 1e30],
+        FALL + 1.1,
+        100,
+        "diverged",
+        "rising",
+    ),
+    "a spike on the way": (
+        np.where(EPOCHS == 900, 1e30, 10 * FALL + 1),
+        10 * FALL + 1.1,
+        100,
+        "healthy",
+        "curves agree",
+    ),
+    "ten times as much every epoch": (
+        10.0 ** np.arange(6),
+        None,
+        None,
+        "diverged",
+        "rising",
+    ),
+    "doubles at the end": (
+        np.r_[FALL[:-45] + 1, 1 + 1.32 ** np.arange(45)],
+        None,
+        None,
+        "diverged",
+        "rising",
+    ),
+    "rises to half of its start at the end": (
+        np.r_[10 * FALL[:-9] + 1, np.linspace(2, 5, 9)],
+        10 * FALL + 1.1,
+        100,
+        "cannot tell",
+        "unstable",
+    ),
+    "rounding errors": (
+        np.r_[0.0, np.full(99, 1e-14)],
+        None,
+        None,
+        "cannot tell",
+        "no validation",
+    ),
+    "validation rises below training": (
+        3 * FALL + 1,
+        0.3 + np.exp(-EPOCHS / 50) + 0.6 * EPOCHS / 2000,
+        1000,
+        "overfitting",
+        "curves part",
+    ),
+    "validation rises with training": (
+        np.exp(-EPOCHS / 50) + 1 + EPOCHS / 4000,
+        0.3 + np.exp(-EPOCHS / 50) + EPOCHS / 4000,
+        1000,
+        "healthy",
+        "curves agree",
+    ),
+    "falls on by next to nothing": (
+        3 * FALL**4 + 1 - 1e-4 * (EPOCHS / 2000) ** 1.1,
+        3 * FALL**4 + 1.1 - 1e-4 * (EPOCHS / 2000) ** 1.1,
+        1000,
+        "healthy",
+        "curves agree",
+    ),
+    "two epochs up": ([1.0, 2.0], None, None, "diverged", "rising"),
+    "two epochs down": ([2.0, 1.0], None, None, "cannot tell", "too short"),
+    "one epoch": ([1.0], None, None, "cannot tell", "too short"),
+    "validation not finite": (
+        10 * FALL + 1,
+        np.where(EPOCHS == 6, np.nan, FALL),
+        100,
+        "cannot tell",
+        "validation not finite",
+    ),
+    "nothing finite": (
+        np.full(20, np.nan),
+        np.full(20, np.nan),
+        100,
+        "diverged",
+        "not finite",
+    ),
 }
 
 
@@ -335,8 +469,90 @@ def test_tells_from_which_epoch_the_curves_part(fl, bend):
 def test_tells_the_first_epoch_that_is_not_finite(fl):
     losses = [5.0, 4.0, np.inf, np.nan, 3.0]
     assert fl.diagnosis.diagnose(made(fl, losses)).epoch == 3
-    fine = np.ones(5)
-    assert fl.diagnosis.diagnose(made(fl, fine, losses)).epoch == 3
+    verdict = fl.diagnosis.diagnose(made(fl, np.ones(5), losses))
+    assert verdict.epoch == 3
+    assert "validation data" in str(verdict)
+    assert "learning rate" not in str(verdict)
+
+
+def test_a_stop_because_of_divergence_decides(fl):
+    losses = np.r_[10 * FALL + 1, 12.0]
+    run = made(fl, losses)
+    assert fl.diagnosis.diagnose(run).cause != "rising"
+    stopped = run._replace(
+        reason=fl.stopping.Reason(np.ones((), np.int32), ("epochs", "diverged"))
+    )
+    verdict = fl.diagnosis.diagnose(stopped)
+    assert (verdict.kind, verdict.numbers["last_training"]) == ("diverged", 12.0)
+    assert "rose from 11 to 12" in str(verdict)
+    # On the validation loss the rule says nothing of the training loss.
+    falling = stopped._replace(history=run.history._replace(loss=10 * FALL + 1))
+    assert fl.diagnosis.diagnose(falling).cause == "no validation"
+
+
+def test_a_run_whose_rate_grows_too_large_has_diverged(fl, stability, line, readings):
+    limit = float(stability(*line, readings["scaled"]).limit())
+    rates = optax.linear_schedule(0.2 * limit, 1.4 * limit, 3000)
+    run = trained(
+        fl,
+        fl.models.linear,
+        line[1],
+        optax.sgd(rates),
+        readings["scaled"],
+        epochs=3000,
+        stop=fl.stopping.diverged(10.0),
+    )
+    assert run.reason.name == "diverged"
+    assert fl.diagnosis.diagnose(run).kind == "diverged"
+    assert fl.diagnosis.diagnose(run._replace(reason=None)).kind == "diverged"
+
+
+def test_large_steps_are_not_next_to_nothing(fl, line, readings):
+    model, data = fl.models.linear, readings["raw"]
+    run = trained(fl, model, line[1], optax.adam(50.0), data, epochs=60)
+    assert run.history.loss[-1] > 5 * run.history.loss[0]
+    assert fl.diagnosis.diagnose(run).cause == "unstable"
+
+
+def test_final_parameters_that_are_not_finite_have_diverged(fl, line):
+    run = made(fl, 10 * FALL + 1)
+    state = fl.init_state(KEY, line[1], optax.sgd(0.1))
+    assert fl.diagnosis.diagnose(run._replace(state=state)).cause == "no validation"
+    bad = state._replace(params=state.params._replace(bias=jnp.asarray(jnp.nan)))
+    verdict = fl.diagnosis.diagnose(run._replace(state=bad))
+    assert (verdict.kind, verdict.cause) == ("diverged", "parameters not finite")
+
+
+def test_sees_overfitting_where_validation_is_cleaner_than_training(fl):
+    model, key = fl.models.mlp((1, 32, 1)), jax.random.key(3)
+    train = fl.data.noisy_sine(key, 60, 1.5)
+    validation = fl.data.noisy_sine(key, 300, 0.0)
+    start = jax.jit(model.init)(key)
+    run = trained(
+        fl,
+        model,
+        start,
+        optax.adam(5e-3),
+        train,
+        validation=validation,
+        epochs=6000,
+    )
+    judged = run.history.evaluation
+    assert judged[-1] > 10 * judged.min()
+    assert judged[-1] < run.history.loss[-1]
+    assert fl.diagnosis.diagnose(run, validation).kind == "overfitting"
+
+
+@pytest.mark.parametrize("epochs", [12, 20, 30])
+def test_no_minimum_is_picked_out_of_noise(fl, epochs):
+    fall = np.exp(-np.arange(epochs) / 3)
+    random = np.random.default_rng(0)
+    causes = []
+    for _ in range(200):
+        noise = 1 + 0.1 * random.normal(size=(2, epochs))
+        run = made(fl, (3 * fall + 1.5) * noise[0], (3 * fall + 1) * noise[1])
+        causes.append(fl.diagnosis.diagnose(run, jnp.zeros(10_000)).cause)
+    assert causes.count("curves part") + causes.count("curves may part") <= 2
 
 
 def test_a_loss_like_that_of_a_constant_is_underfitting(fl):
@@ -378,13 +594,32 @@ def test_takes_the_loss_among_metrics(fl):
         (np.ones((2, 5)), None, 5, "mapped run"),
         (np.ones(5), np.ones((5, 2)), 5, "one loss an epoch"),
         (np.ones(5), None, 0, "must have epochs"),
-        (-np.ones(5), None, 5, "not negative"),
+        (-np.ones(5), None, 5, "not negative; got -1"),
+        (np.ones(5), {"error": np.ones(5)}, 5, "entry 'loss'; got 'error'"),
     ],
 )
 def test_refuses_what_is_no_single_curve(fl, training, validation, epochs, message):
-    run = made(fl, training, validation, epochs=np.asarray(epochs, np.int32))
+    run = made(fl, training, epochs=np.asarray(epochs, np.int32))
+    run = run._replace(history=run.history._replace(evaluation=validation))
     with pytest.raises(ValueError, match=message):
         fl.diagnosis.diagnose(run)
+
+
+def test_refuses_a_history_of_another_kind(fl, line):
+    run = made(fl, np.ones(5), history=jnp.ones(5))
+    for look in (fl.diagnosis.diagnose, explain_nothing(fl, line)):
+        with pytest.raises(TypeError, match="run must have the default history"):
+            look(run)
+
+
+@pytest.mark.parametrize(
+    "baseline, error", [(0, "0"), (-1.0, "-1"), (np.nan, "nan"), ("a", "'a'")]
+)
+@pytest.mark.usefixtures("plain_annotations")
+def test_refuses_a_baseline_that_is_no_loss(fl, baseline, error):
+    kind = TypeError if baseline == "a" else ValueError
+    with pytest.raises(kind, match=f"baseline must be .*; got {error}"):
+        fl.diagnosis.diagnose(made(fl, FALL + 1), baseline=baseline)
 
 
 def trained(fl, model, start, optimizer, data, **settings):
@@ -413,9 +648,12 @@ def test_judges_the_sources_runs(fl, line, readings, name, rate, epochs, cause):
     verdict = fl.diagnosis.diagnose(run)
     assert verdict.cause == cause
     if name == "raw" and epochs == 5000:
-        inputs, targets = map(np.asarray, data)
-        errors = np.polyval(np.polyfit(inputs, targets, 1), inputs) - targets
-        # Where a fall that shrinks geometrically ends.
+        inputs, targets = (np.asarray(part, np.float64) for part in data)
+        best = np.polyfit(inputs, targets, 1)
+        # Gradient descent in closed form, for twenty times as long again.
+        step = np.eye(2) - rate * line_hessian(inputs)
+        off = np.linalg.matrix_power(step, 21 * epochs) @ ([1, 0] - best)
+        errors = np.polyval(best + off, inputs) - targets
         assert verdict.numbers["floor"] == pytest.approx(np.mean(errors**2), rel=0.01)
 
 
@@ -485,6 +723,14 @@ def test_hardly_any_healthy_run_is_called_overfitting(fl, line):
 
 
 # Divergence
+
+
+def explain_nothing(fl, line, **settings):
+    """`explain_divergence` of a run, whatever the run was made with."""
+    arguments = {"learning_rate": 1.0} | settings
+    return lambda run: fl.diagnosis.explain_divergence(
+        run, line[0], lambda state, batch: (state, ()), None, None, **arguments
+    )
 
 
 def blown_up(
@@ -645,14 +891,115 @@ def test_advises_one_scale_a_column(fl, readings, columns, advice):
 def test_refuses_mapped_runs(fl, line, readings):
     run = made(fl, np.ones((2, 5)))
     with pytest.raises(ValueError, match="single run"):
-        fl.diagnosis.explain_divergence(
-            run,
-            line[0],
-            lambda state, batch: (state, ()),
-            None,
-            None,
-            learning_rate=1.0,
+        explain_nothing(fl, line)(run)
+
+
+@pytest.mark.parametrize(
+    "name, value, error, message",
+    [
+        ("learning_rate", 0.0, ValueError, "positive and finite; got 0"),
+        ("learning_rate", -1, ValueError, "positive and finite; got -1"),
+        ("learning_rate", optax.constant_schedule(1.0), TypeError, "schedule"),
+        ("momentum", 1.5, ValueError, "between 0 and 1; got 1.5"),
+        ("momentum", "a", TypeError, "a number; got 'a'"),
+    ],
+)
+@pytest.mark.usefixtures("plain_annotations")
+def test_refuses_what_is_no_rate(fl, line, name, value, error, message):
+    with pytest.raises(error, match=f"{name} must be .*{message}"):
+        explain_nothing(fl, line, **{name: value})(made(fl, [1.0, 2.0]))
+
+
+def test_notices_arguments_that_are_not_those_of_the_run(fl, line, readings):
+    optimizer = optax.sgd(1e-3)
+    state = fl.init_state(KEY, line[1], optimizer)
+    step, data = fl.make_train_step(line[0], optimizer), readings["raw"]
+    run = fl.fit(step, state, data, epochs=20, batch_size=4)
+    explain = functools.partial(
+        fl.diagnosis.explain_divergence,
+        run,
+        line[0],
+        step,
+        state,
+        data,
+        learning_rate=1e-3,
+    )
+    assert explain(batch_size=4).cause == "learning rate"
+    with pytest.raises(ValueError, match="batch_size must be those of the run"):
+        explain()
+
+
+def test_a_run_that_stays_at_its_optimum_needs_no_explanation(fl, line, readings):
+    data = readings["scaled"]
+    best = np.polyfit(np.asarray(data.inputs), np.asarray(data.targets), 1)
+    start = fl.models.LinearParams(*jnp.float32(best))
+    optimizer = optax.sgd(1e-2)
+    step = fl.make_train_step(line[0], optimizer)
+
+    rose = diverged = explained = 0
+    for seed in range(40):
+        state = fl.init_state(jax.random.key(seed), start, optimizer)
+        run = fl.fit(step, state, data, epochs=50, batch_size=4)
+        found = fl.diagnosis.explain_divergence(
+            run, line[0], step, state, data, learning_rate=1e-2, batch_size=4
         )
+        rose += int(run.history.loss[-1] > run.history.loss[0])
+        diverged += fl.diagnosis.diagnose(run).kind == "diverged"
+        explained += found is not None
+    # Chance alone decides which of two single losses is the larger.
+    assert 10 < rose < 30
+    assert explained == diverged <= 1
+
+
+def test_explains_parameters_that_are_not_finite(fl, line, readings):
+    run, found = blown_up(fl, line, readings["raw"], 1e37, epochs=1)
+    assert np.isfinite(run.history.loss).all()
+    assert (found.cause, found.last_good_epoch) == ("learning rate", 1)
+    assert found.not_finite_epoch == 2
+    assert "rose" not in str(found)
+
+
+def test_explains_a_curvature_beyond_the_precision(fl):
+    def steep(params, batch, key):
+        del key
+        return jnp.mean(batch) * jnp.sum(1e38 * params**2)
+
+    _, found = blown_up(fl, (steep, jnp.full(1, 1e-9)), 3 * jnp.ones(3), 1.0)
+    assert found.cause == "curvature"
+    assert found.suggestion == 0.5
+    assert "leaves no stable learning rate" in str(found)
+    assert str(dataclasses.replace(found, cause="learning rate", limit=0.0))
+
+
+def test_explains_classification(fl):
+    inputs = 100 * jax.random.normal(KEY, (20, 3))
+    data = fl.Dataset(inputs, jnp.arange(20) % 4)
+
+    def objective(weights, batch, key):
+        del key
+        return fl.losses.cross_entropy(batch.inputs @ weights, batch.targets)
+
+    _, found = blown_up(fl, (objective, jnp.zeros((3, 4))), data, 1e3)
+    assert found.cause == "learning rate"
+    assert found.scaled_limit > found.limit
+
+
+@pytest.mark.parametrize("kind", ["tokens", "dictionary"])
+def test_explains_inputs_that_cannot_be_scaled(fl, kind):
+    tokens = jnp.arange(20) % 4
+    inputs = tokens if kind == "tokens" else {"token": tokens, "weight": jnp.ones(20)}
+
+    def objective(table, batch, key):
+        del key
+        found = batch.inputs if kind == "tokens" else batch.inputs["token"]
+        return jnp.mean((table[found] - batch.targets) ** 2)
+
+    data = fl.Dataset(inputs, jnp.ones(20))
+    _, found = blown_up(fl, (objective, jnp.zeros(4)), data, 50.0)
+    assert found.cause == "learning rate"
+    assert found.limit == pytest.approx(4.0)  # a quarter of the rows bends every entry
+    assert found.stability.input_scale is None
+    assert found.scaled_limit is None
 
 
 def test_explanations_are_values(fl, line, readings):

@@ -134,14 +134,14 @@ def _closed(body: Body, state: Any) -> tuple[Callable[..., Any], list[Any], Any,
         what it returns, and by leaf of the state whether the body changes it.
     """
     closed, shapes = jax.make_jaxpr(body, return_shape=True)(state)
-    structure = jax.tree.structure(shapes)
+    jaxpr, structure = closed.jaxpr, jax.tree.structure(shapes)
 
     def call(captured: list[Any], state: Any) -> tuple[Any, Any]:
-        results = eval_jaxpr(closed.jaxpr, captured, *jax.tree.leaves(state))
+        results = eval_jaxpr(jaxpr, captured, *jax.tree.leaves(state))
         return jax.tree.unflatten(structure, results)
 
     types = jax.tree.unflatten(structure, closed.out_avals)
-    pairs = zip(closed.jaxpr.invars, closed.jaxpr.outvars, strict=False)
+    pairs = zip(jaxpr.invars, jaxpr.outvars, strict=False)
     return call, closed.consts, types, [given is not got for given, got in pairs]
 
 

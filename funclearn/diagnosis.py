@@ -6,9 +6,9 @@
 - `explain_divergence` finds out afterwards what a run that blew up died of.
 """
 
-from funclearn._curvature import Stability, stability
-from funclearn._divergence import Divergence, explain_divergence
-from funclearn._verdicts import Verdict, diagnose
+from funclearn._diagnosis.curvature import Stability, stability
+from funclearn._diagnosis.divergence import Divergence, explain_divergence
+from funclearn._diagnosis.verdicts import Verdict, diagnose
 
 __all__ = [
     "Divergence",

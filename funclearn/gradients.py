@@ -20,7 +20,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from funclearn._checks import check_floating, check_same_structure, is_static_number
-from funclearn._gradient_report import GradientReport
+from funclearn._comparison.report import GradientReport
 from funclearn._signatures import with_key
 from funclearn._types import (
     Batch,
@@ -41,13 +41,13 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from funclearn._comparison import GradientsUndecided, compare
+    from funclearn._comparison.compare import GradientsUndecided, compare
 
 
 def __getattr__(name: str) -> Any:
     """Imports the comparison on demand: it brings parts of JAX that no run needs."""
     if name in ("GradientsUndecided", "compare"):
-        return getattr(import_module("funclearn._comparison"), name)
+        return getattr(import_module("funclearn._comparison.compare"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

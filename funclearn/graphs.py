@@ -23,10 +23,10 @@ import jax.numpy as jnp
 from jax.core import Tracer
 
 from funclearn._checks import path_name
-from funclearn._graph_assembly import build
-from funclearn._graph_rendering import to_dot, to_text
-from funclearn._graph_svg import to_svg
-from funclearn._graph_types import Edge, Graph, LinearMap, Node
+from funclearn._graphs.assembly import build
+from funclearn._graphs.rendering import to_dot, to_text
+from funclearn._graphs.svg import to_svg
+from funclearn._graphs.types import Edge, Graph, LinearMap, Node
 
 __all__ = [
     "Edge",

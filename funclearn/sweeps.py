@@ -15,9 +15,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from funclearn._blocks import map_blocks
 from funclearn._checks import check_same_structure
-from funclearn._swept import Lane, Static, Sweep, length
+from funclearn._sweeps.blocks import map_blocks
+from funclearn._sweeps.swept import Lane, Static, Sweep, length
 
 __all__ = ["Lane", "Sweep", "map_blocks", "sweep"]
 

@@ -3,7 +3,8 @@
 They run under plain pytest, on functions that have never heard of funclearn.
 """
 
-from funclearn._assertions import (
+from funclearn._assertions.gradients import assert_gradients_agree
+from funclearn._assertions.properties import (
     assert_compiles_once,
     assert_deterministic,
     assert_no_key_reuse,
@@ -11,8 +12,7 @@ from funclearn._assertions import (
     assert_same_under_jit,
     assert_vmap_equals_loop,
 )
-from funclearn._comparison import GradientsUndecided
-from funclearn._gradient_assertion import assert_gradients_agree
+from funclearn._comparison.compare import GradientsUndecided
 
 __all__ = [
     "GradientsUndecided",

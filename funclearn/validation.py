@@ -20,13 +20,13 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from funclearn import data
-from funclearn._blocks import map_blocks
 from funclearn._checks import (
     check_key,
     check_same_structure,
     integer_at_least,
     leading_length,
 )
+from funclearn._sweeps.blocks import map_blocks
 from funclearn._types import Batch, Scalar
 
 __all__ = [

@@ -20,8 +20,8 @@ import optax
 import pytest
 from flax import linen, nnx
 
-from funclearn import _broadcasts
-from funclearn._sources import sites_of
+from funclearn._assertions import broadcasts
+from funclearn._assertions.sources import sites_of
 from funclearn.testing import assert_no_silent_broadcast
 
 N = 4
@@ -490,7 +490,7 @@ def test_a_function_of_jax_has_no_line():
 
 
 def test_without_jax_record_of_the_source_shapes_and_flow_decide(monkeypatch):
-    monkeypatch.setattr(_broadcasts, "sites_of", lambda equation: sites_of(object()))
+    monkeypatch.setattr(broadcasts, "sites_of", lambda equation: sites_of(object()))
     assert_no_silent_broadcast(lambda x, y: x[:, None] - y, FLAT, FLAT)
     assert "`column` (4, 1) meets `flat` (4,)" in message_of(mse, COLUMN, FLAT)
 

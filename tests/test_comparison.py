@@ -13,8 +13,8 @@ from rich.console import Console
 
 import funclearn as fl
 from benchmarks import gradient_check
-from funclearn import _evaluation
-from funclearn._calls import counting_compilations
+from funclearn._assertions.calls import counting_compilations
+from funclearn._comparison import evaluation
 from funclearn.gradients import compare
 
 
@@ -437,14 +437,14 @@ def test_wide_net_needs_little_memory(monkeypatch):
     objective = fl.make_objective(fl.models.wide_net, fl.losses.mse)
     params = fl.models.wide_net.init(jax.random.key(0))
     data = fl.data.noisy_sine(jax.random.key(1))
-    sample = _evaluation._sample
+    sample = evaluation._sample
 
     def measure(*args, **options):
         analysis = sample.lower(*args, **options).compile().memory_analysis()
         assert analysis is not None
         raise EnoughError(analysis.temp_size_in_bytes)
 
-    monkeypatch.setattr(_evaluation, "_sample", measure)
+    monkeypatch.setattr(evaluation, "_sample", measure)
     with pytest.raises(EnoughError) as found:
         compare(objective, params, data)
     assert found.value.args[0] < 2**28

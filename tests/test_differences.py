@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from funclearn._differences import differences, sizes, stencil
+from funclearn._comparison.differences import differences, sizes, stencil
 
 
 def differentiate(function, point, *, noise=0.0):

@@ -12,8 +12,8 @@ import pytest
 from jax.ad_checkpoint import checkpoint_name
 
 from funclearn import graphs
-from funclearn._graph_layout import Size, layered
-from funclearn._graph_notation import number, short_names, summary
+from funclearn._graphs.layout import Size, layered
+from funclearn._graphs.notation import number, short_names, summary
 
 INK, DARK_INK = "#1b1c1d", "#e4e6e8"
 SVG = "{http://www.w3.org/2000/svg}"

@@ -14,10 +14,14 @@ import pytest
 import funclearn
 
 ROOT = Path(funclearn.__file__).parent
-MODULES = sorted(path.stem for path in ROOT.glob("*.py") if path.stem != "__init__")
 SOURCES = {
-    name: ast.parse((ROOT / f"{name}.py").read_text("utf-8")) for name in MODULES
+    ".".join(path.relative_to(ROOT).with_suffix("").parts): ast.parse(
+        path.read_text("utf-8")
+    )
+    for path in sorted(ROOT.rglob("*.py"))
+    if path.stem != "__init__"
 }
+MODULES = list(SOURCES)
 
 # From the ground up; a module imports from lower floors and its own, never a higher.
 FLOORS = (
@@ -47,8 +51,10 @@ def packages(tree):
 
 
 def own_modules(tree, *, deep=True):
-    own = [name.split(".") for name in imported(tree, deep=deep)]
-    return {name[1] for name in own if name[0] == "funclearn"} & set(MODULES)
+    names = imported(tree, deep=deep)
+    own = [name.split(".")[1:] for name in names if name.startswith("funclearn.")]
+    prefixes = {".".join(parts[:length]) for parts in own for length in (1, 2)}
+    return prefixes & set(MODULES)
 
 
 @pytest.fixture(scope="module")

@@ -5,21 +5,21 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from funclearn import _promotion
+from funclearn._comparison import promotion
 
 X = np.array([0.3, -1.7, 2.9], np.float32)
 
 
 def run(function, *args):
-    program = _promotion.trace(function, *map(jnp.asarray, args), x64=False)
+    program = promotion.trace(function, *map(jnp.asarray, args), x64=False)
     with jax.enable_x64(True):
-        return np.asarray(_promotion.run(program, *args))
+        return np.asarray(promotion.run(program, *args))
 
 
 def run_rounded(function, *args, **options):
-    program = _promotion.trace(function, *map(jnp.asarray, args), x64=False)
+    program = promotion.trace(function, *map(jnp.asarray, args), x64=False)
     with jax.enable_x64(True):
-        found = _promotion.run_rounded(program, *args, **options)
+        found = promotion.run_rounded(program, *args, **options)
         return tuple(map(np.asarray, found))
 
 
@@ -94,7 +94,7 @@ def test_kernels_keep_their_precision():
 
 
 def test_own_precision_gives_the_numbers_of_the_function():
-    program = _promotion.trace(jnp.tanh, X, x64=False)
+    program = promotion.trace(jnp.tanh, X, x64=False)
     np.testing.assert_array_equal(program(X), jnp.tanh(X))
 
 
@@ -144,5 +144,5 @@ def test_arguments_may_be_rounded_too():
     ],
 )
 def test_reads(function, reads):
-    program = _promotion.trace(function, X, X, x64=False)
-    assert _promotion.reads(program.jaxpr, 1) is reads
+    program = promotion.trace(function, X, X, x64=False)
+    assert promotion.reads(program.jaxpr, 1) is reads

@@ -11,7 +11,8 @@ import pytest
 import rich.console
 
 import funclearn as fl
-from funclearn import _blocks, _compilation, _host, stopping
+from funclearn import stopping
+from funclearn._sweeps import blocks, compilation, host
 from funclearn.sweeps import Sweep, map_blocks, sweep
 
 KEY = jax.random.key(0)
@@ -374,14 +375,14 @@ def test_block_size_changes_roundings_at_most(block_size):
 def test_threads_change_no_bit(monkeypatch):
     grid = {"learning_rate": np.tile(RATES, 40)}
     alone = sweep(RUNS["line"], grid, block_size=16).result
-    monkeypatch.setattr(_host, "_WORTH_THREADS", 0.0)
-    monkeypatch.setattr(_host, "_n_threads", lambda: 4)
+    monkeypatch.setattr(host, "_WORTH_THREADS", 0.0)
+    monkeypatch.setattr(host, "_n_threads", lambda: 4)
     assert equal(alone, sweep(RUNS["line"], grid, block_size=16).result)
 
 
 def test_threads_keep_double_precision(float64, monkeypatch):
-    monkeypatch.setattr(_host, "_WORTH_THREADS", 0.0)
-    monkeypatch.setattr(_host, "_n_threads", lambda: 2)
+    monkeypatch.setattr(host, "_WORTH_THREADS", 0.0)
+    monkeypatch.setattr(host, "_n_threads", lambda: 2)
     rates = np.linspace(0, 1, 100)
     result = sweep(descend, {"learning_rate": rates}, block_size=8).result
     assert result.dtype == np.float64
@@ -389,21 +390,21 @@ def test_threads_keep_double_precision(float64, monkeypatch):
 
 
 def test_error_in_a_thread_is_raised(monkeypatch):
-    monkeypatch.setattr(_host, "_WORTH_THREADS", 0.0)
-    monkeypatch.setattr(_host, "_n_threads", lambda: 3)
+    monkeypatch.setattr(host, "_WORTH_THREADS", 0.0)
+    monkeypatch.setattr(host, "_n_threads", lambda: 3)
 
     def run(number):
         if number == 7:
             raise RuntimeError("seven")
 
     with pytest.raises(RuntimeError, match="seven"):
-        _host.run_all(run, range(20))
+        host.run_all(run, range(20))
 
 
 def test_neighbours_bring_like_fractions_together():
     values = {"momentum": jnp.array([0.9, 0.0]), "seed": jnp.arange(3)}
     positions = dict(zip(values, np.indices((2, 3)), strict=True))
-    order = _blocks._lanes(values, positions).neighbours()
+    order = blocks._lanes(values, positions).neighbours()
     assert order.tolist() == [3, 4, 5, 0, 1, 2]
 
 
@@ -491,23 +492,23 @@ def test_block_and_program_follow_from_what_the_loop_computes(name):
         return jax.lax.fori_loop(0, 3, lambda _, x: loop.body(x), x)
 
     closed = jax.make_jaxpr(run)(jnp.linspace(0, 1, loop.size))
-    lanes = _compilation.lanes_in_block(closed, 1000)
+    lanes = compilation.lanes_in_block(closed, 1000)
     assert lanes == loop.lanes
-    assert any(_compilation._small_loops(closed.jaxpr, lanes)) == loop.whole
+    assert any(compilation._small_loops(closed.jaxpr, lanes)) == loop.whole
 
 
 def test_results_of_a_block_have_a_limit():
     def run(x):
         return jax.lax.fori_loop(0, 3, lambda _, x: x + 1, x) * jnp.ones(2**22)
 
-    assert _compilation.lanes_in_block(jax.make_jaxpr(run)(1.0), 1000) == 8
+    assert compilation.lanes_in_block(jax.make_jaxpr(run)(1.0), 1000) == 8
 
 
 @pytest.mark.parametrize(("n_lanes", "lanes"), [(1, 1), (5, 8), (10**9, 2**25)])
 def test_accelerators_take_all_lanes_that_fit(n_lanes, lanes, monkeypatch):
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
     closed = jax.make_jaxpr(lambda x: x + 1)(1.0)
-    assert _compilation.lanes_in_block(closed, n_lanes) == lanes
+    assert compilation.lanes_in_block(closed, n_lanes) == lanes
 
 
 @pytest.mark.parametrize(
@@ -518,8 +519,8 @@ def test_accelerators_take_all_lanes_that_fit(n_lanes, lanes, monkeypatch):
     ],
 )
 def test_compiles_plainly_what_xla_refuses(name, value, monkeypatch):
-    monkeypatch.setattr(_compilation, name, value)
-    _compilation._xla_knows_options.cache_clear()
+    monkeypatch.setattr(compilation, name, value)
+    compilation._xla_knows_options.cache_clear()
 
     def run(start):
         return jax.lax.fori_loop(0, 3, lambda _, x: jnp.sort(x)[::-1] + 1, start)
@@ -527,7 +528,7 @@ def test_compiles_plainly_what_xla_refuses(name, value, monkeypatch):
     starts = np.array([[3.0, 1.0, 2.0], [0.0, 5.0, 4.0]], np.float32)
     expected = np.sort(starts, axis=1)[:, ::-1] + 3
     np.testing.assert_array_equal(sweep(run, {"start": starts}).result, expected)
-    _compilation._xla_knows_options.cache_clear()
+    compilation._xla_knows_options.cache_clear()
 
 
 def test_map_blocks_takes_values_in_order_or_by_position():

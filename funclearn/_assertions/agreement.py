@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from funclearn._calls import is_key, is_traceable
+from funclearn._assertions.calls import is_key, is_traceable
 from funclearn._checks import path_name
 
 __all__ = ["Tolerance", "disagreement"]

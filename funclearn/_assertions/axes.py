@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from jax.extend.core import Literal
 
-from funclearn._sources import Site
+from funclearn._assertions.sources import Site
 
 __all__ = ["ELEMENTWISE", "Operand", "Origin", "Origins", "follow", "operand"]
 

@@ -15,8 +15,15 @@ from typing import Any, NamedTuple
 
 from jax.extend.core import Jaxpr, Literal, jaxprs_in_params
 
-from funclearn._axes import ELEMENTWISE, Operand, Origin, Origins, follow, operand
-from funclearn._sources import Site, operands, sites_of
+from funclearn._assertions.axes import (
+    ELEMENTWISE,
+    Operand,
+    Origin,
+    Origins,
+    follow,
+    operand,
+)
+from funclearn._assertions.sources import Site, operands, sites_of
 
 __all__ = ["Broadcast", "find_broadcasts"]
 

@@ -7,9 +7,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from funclearn._comparison import GradientsUndecided, compare
-from funclearn._gradient_report import GradientReport, Verdict
-from funclearn._slips import likely_slip
+from funclearn._comparison.compare import GradientsUndecided, compare
+from funclearn._comparison.report import GradientReport, Verdict
+from funclearn._comparison.slips import likely_slip
 from funclearn._types import Batch, Params
 
 __all__ = ["assert_gradients_agree"]

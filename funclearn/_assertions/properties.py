@@ -12,10 +12,10 @@ from typing import Any, TypeAlias
 import jax
 import jax.numpy as jnp
 
-from funclearn import _calls as calls
-from funclearn._agreement import Tolerance, disagreement
-from funclearn._broadcast_report import describe
-from funclearn._broadcasts import find_broadcasts
+from funclearn._assertions import calls
+from funclearn._assertions.agreement import Tolerance, disagreement
+from funclearn._assertions.broadcasts import find_broadcasts
+from funclearn._assertions.report import describe
 from funclearn._checks import path_name
 
 __all__ = [

@@ -2,8 +2,8 @@
 
 import ast
 
-from funclearn._broadcasts import Broadcast
-from funclearn._sources import operands
+from funclearn._assertions.broadcasts import Broadcast
+from funclearn._assertions.sources import operands
 
 __all__ = ["describe"]
 

@@ -13,7 +13,7 @@ from itertools import takewhile
 from types import CodeType
 from typing import Any, NamedTuple
 
-from funclearn import _calls
+from funclearn._assertions import calls
 
 __all__ = ["Site", "operands", "sites_of"]
 
@@ -66,13 +66,13 @@ def sites_of(equation: Any) -> list[Site]:
     frames = getattr(traceback, "raw_frames", lambda: ([], []))()
     # The user's code begins where this library calls it.
     within = takewhile(
-        lambda frame: frame[0].co_filename != _calls.__file__,
+        lambda frame: frame[0].co_filename != calls.__file__,
         zip(*frames, strict=True),
     )
     return [
         _site(*frame)
         for frame in within
-        if not frame[0].co_filename.startswith(_calls.JAX)
+        if not frame[0].co_filename.startswith(calls.JAX)
     ]
 
 

@@ -1,7 +1,7 @@
 """The comparison of gradients: autodiff, a closed form and finite differences.
 
 All three are carried out in float64 at the same parameters, whatever the precision of
-the functions (see `funclearn._promotion`). A gradient that is right differs from the
+the functions (see `_comparison.promotion`). A gradient that is right differs from the
 finite difference by at most
 
     floor = 10 · (truncation + rounding of the difference)
@@ -19,12 +19,12 @@ from typing import Any
 import jax
 import numpy as np
 
-from funclearn import _evaluation, _problem
 from funclearn._checks import check_floating, integer_at_least, path_name
-from funclearn._differences import SAFETY, Differences
-from funclearn._evaluation import Gradient, Value
-from funclearn._gradient_report import GradientReport, Tested
-from funclearn._problem import Problem
+from funclearn._comparison import evaluation
+from funclearn._comparison.differences import SAFETY, Differences
+from funclearn._comparison.evaluation import Gradient, Value
+from funclearn._comparison.problem import Problem, pose, take_apart
+from funclearn._comparison.report import GradientReport, Tested
 from funclearn._types import Batch, Params
 
 __all__ = ["GradientsUndecided", "compare"]
@@ -93,17 +93,17 @@ def compare(
         raise ValueError(f"resolution must be between 0 and 1; got {resolution}.")
     limit = integer_at_least("max_coordinates", max_coordinates, 1)
     _check_params(params)
-    problem = _problem.pose(params, batch, key, order=order, limit=limit, seed=seed)
-    function = _problem.take_apart(objective)
+    problem = pose(params, batch, key, order=order, limit=limit, seed=seed)
+    function = take_apart(objective)
     if not isinstance(against, Mapping):
         against = {} if against is None else {"closed form": against}
-    closed_forms = {name: _problem.take_apart(form) for name, form in against.items()}
+    closed_forms = {name: take_apart(form) for name, form in against.items()}
     with jax.enable_x64(True), jax.debug_nans(False):
-        differences, value = _evaluation.finite_differences(problem, function)
-        autodiff, again = _evaluation.autodiff(problem, function)
+        differences, value = evaluation.finite_differences(problem, function)
+        autodiff, again = evaluation.autodiff(problem, function)
         _check_value(value, again)
         gradients = {
-            name: _evaluation.closed_form(problem, form)
+            name: evaluation.closed_form(problem, form)
             for name, form in closed_forms.items()
         }
     return _judge(problem, differences, autodiff, gradients, resolution)

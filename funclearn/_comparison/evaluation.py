@@ -10,10 +10,10 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array
 
-from funclearn import _differences, _promotion
 from funclearn._checks import check_floating, check_same_structure
-from funclearn._problem import Function, Problem, Rest, Settings
-from funclearn._rounding import widen
+from funclearn._comparison import differences, promotion
+from funclearn._comparison.problem import Function, Problem, Rest, Settings
+from funclearn._comparison.rounding import widen
 from funclearn._types import Batch, Params
 
 __all__ = ["Gradient", "Value", "autodiff", "closed_form", "finite_differences"]
@@ -94,7 +94,7 @@ def _gradients(
     # One is an argument: JAX would compute with a constant in its own precision.
     inputs = (arrays, arguments, direction, jnp.ones((), jnp.float32))
     program = _trace(gradient, inputs, settings)
-    runs = (*_promotion.run_rounded(program, *inputs), program(*inputs))
+    runs = (*promotion.run_rounded(program, *inputs), program(*inputs))
     gradients, values = zip(*runs, strict=True)
     widened = jax.tree.map(widen, gradients)
     return [ravel_pytree(gradient)[0] for gradient in widened], values
@@ -102,12 +102,12 @@ def _gradients(
 
 def _trace(
     function: Callable[..., Any], inputs: Any, settings: Settings
-) -> _promotion.Program:
+) -> promotion.Program:
     """Traces a function of arrays, arguments and perhaps more."""
-    program = _promotion.trace(function, *inputs, x64=settings.x64)
+    program = promotion.trace(function, *inputs, x64=settings.x64)
     arrays, (params, batch, _) = inputs[:2]
     key_position = len(jax.tree.leaves((arrays, params, batch)))
-    if not settings.has_key and _promotion.reads(program.jaxpr, key_position):
+    if not settings.has_key and promotion.reads(program.jaxpr, key_position):
         raise ValueError("key must be given, since a function draws from it; got none.")
     return program
 
@@ -144,10 +144,10 @@ def _scalar(value: Any) -> Array:
 
 def finite_differences(
     problem: Problem, objective: Function
-) -> tuple[_differences.Differences, Value]:
+) -> tuple[differences.Differences, Value]:
     """Derivatives by finite differences, and the objective at the point itself."""
     chosen = problem.chosen
-    stencil = _differences.stencil(
+    stencil = differences.stencil(
         problem.point[chosen], problem.sizes[chosen], problem.settings.order
     )
     block = _CPU_BLOCK if jax.default_backend() == "cpu" else _BLOCK
@@ -162,7 +162,7 @@ def finite_differences(
     )
     value = Value(*map(float, centre))
     samples = np.asarray(samples)
-    return _differences.differences(stencil, samples, value.value, value.spread), value
+    return differences.differences(stencil, samples, value.value, value.spread), value
 
 
 @functools.partial(jax.jit, static_argnames=("rest", "block", "settings"))
@@ -188,7 +188,7 @@ def _sample(
     def value(sample: tuple[Array, Array, Array]) -> Array:
         coordinate, move, shift = sample
         moved = unravel(point.at[coordinate].add(move) + shift * direction)
-        return _promotion.run(program, arrays, (moved, *others))
+        return promotion.run(program, arrays, (moved, *others))
 
     coordinates, moves, shifts = where
     shape = moves.shape
@@ -199,7 +199,7 @@ def _sample(
     )
     values = jax.lax.map(value, samples, batch_size=block).reshape(shape)
     # Constants are the same in all samples, and so are most parameters at order 1.
-    centre = _promotion.run_rounded(
+    centre = promotion.run_rounded(
         program, *inputs, constants=False, arguments=settings.order == 2
     )
     return values, *centre, program(*inputs)

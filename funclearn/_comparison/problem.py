@@ -8,9 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from funclearn import _differences
 from funclearn._checks import path_name
-from funclearn._gradient_report import Coordinates
+from funclearn._comparison import differences
+from funclearn._comparison.report import Coordinates
 from funclearn._signatures import with_key
 from funclearn._types import Batch, Params
 
@@ -64,7 +64,7 @@ def pose(
     point = np.concatenate([leaf.ravel() for leaf in leaves])
     typical = [np.sqrt(np.mean(leaf**2)) if leaf.size else 0.0 for leaf in leaves]
     typical = np.repeat(typical, [leaf.size for leaf in leaves])
-    sizes = _differences.sizes(point, typical)
+    sizes = differences.sizes(point, typical)
     coordinates, chosen = _choose(params, limit, generator)
     return Problem(
         arguments=(params, batch, jax.random.key(0) if key is None else key),

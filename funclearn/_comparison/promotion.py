@@ -18,7 +18,14 @@ from jax.extend import core
 from jax.extend.core import primitives
 from jaxtyping import Array
 
-from funclearn._rounding import Rounding, draw_tables, is_inexact, unit, wide, widen
+from funclearn._comparison.rounding import (
+    Rounding,
+    draw_tables,
+    is_inexact,
+    unit,
+    wide,
+    widen,
+)
 
 __all__ = ["Program", "reads", "run", "run_rounded", "trace"]
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from funclearn._differences import Differences
+from funclearn._comparison.differences import Differences
 
 __all__ = ["Coordinates", "GradientReport", "Tested", "Verdict"]
 
@@ -173,12 +173,12 @@ class GradientReport:
 
     def __str__(self) -> str:
         """The report as plain text."""
-        from funclearn import _gradient_table
+        from funclearn._comparison import table
 
-        return _gradient_table.plain(self)
+        return table.plain(self)
 
     def __rich__(self) -> Any:
         """The report as `rich` shows it."""
-        from funclearn import _gradient_table
+        from funclearn._comparison import table
 
-        return _gradient_table.colourful(self)
+        return table.colourful(self)

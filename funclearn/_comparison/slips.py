@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 
-from funclearn._gradient_report import GradientReport
+from funclearn._comparison.report import GradientReport
 
 __all__ = ["likely_slip"]
 

@@ -10,8 +10,8 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
-from funclearn._differences import SAFETY
-from funclearn._gradient_report import GradientReport, Tested, Verdict
+from funclearn._comparison.differences import SAFETY
+from funclearn._comparison.report import GradientReport, Tested, Verdict
 
 __all__ = ["colourful", "plain"]
 

@@ -12,8 +12,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from funclearn._curvature import Stability, check_momentum, stability
-from funclearn._curves import (
+from funclearn._diagnosis.curvature import Stability, check_momentum, stability
+from funclearn._diagnosis.curves import (
     all_finite,
     default_history,
     has_risen,

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from funclearn._checks import leading_length
-from funclearn._curves import (
+from funclearn._diagnosis.curves import (
     FLAT,
     HORIZON,
     all_finite,

@@ -9,8 +9,8 @@ from typing import Any
 import jax.extend.core as jax_core
 import jax.numpy as jnp
 
-from funclearn._graph_equations import pullback
-from funclearn._graph_tracing import Result, Tape
+from funclearn._graphs.equations import pullback
+from funclearn._graphs.tracing import Result, Tape
 
 __all__ = ["Rule", "Shares", "accumulate", "has_adjoints", "joined", "rules"]
 

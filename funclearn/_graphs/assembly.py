@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.extend.core as jax_core
 
-from funclearn._graph_adjoints import (
+from funclearn._graphs.adjoints import (
     Rule,
     Shares,
     accumulate,
@@ -15,10 +15,10 @@ from funclearn._graph_adjoints import (
     joined,
     rules,
 )
-from funclearn._graph_equations import inside, literal
-from funclearn._graph_notation import formula, is_uniform, number, short_names
-from funclearn._graph_tracing import Result, Tape, record
-from funclearn._graph_types import Edge, Graph, LinearMap, Node
+from funclearn._graphs.equations import inside, literal
+from funclearn._graphs.notation import formula, is_uniform, number, short_names
+from funclearn._graphs.tracing import Result, Tape, record
+from funclearn._graphs.types import Edge, Graph, LinearMap, Node
 
 __all__ = ["build"]
 

@@ -1,6 +1,6 @@
 """A layered drawing of an acyclic graph, after Sugiyama, Tagawa and Toda.
 
-Ranks and order come from `_graph_order`. Horizontal positions minimise
+Ranks and order come from `_graphs.order`. Horizontal positions minimise
 
     Σ weight |x_upper - x_lower|
 
@@ -17,7 +17,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from funclearn._graph_order import Chains, Size, chains, rows
+from funclearn._graphs.order import Chains, Size, chains, rows
 
 __all__ = ["Box", "Layout", "Size", "Stroke", "layered"]
 

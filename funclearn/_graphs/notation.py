@@ -11,7 +11,7 @@ import jax.extend.core as jax_core
 import jax.numpy as jnp
 import numpy as np
 
-from funclearn._graph_types import Edge, Node
+from funclearn._graphs.types import Edge, Node
 
 __all__ = [
     "formula",

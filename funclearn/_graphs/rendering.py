@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from funclearn._graph_notation import local, summary, title
-from funclearn._graph_types import Graph
+from funclearn._graphs.notation import local, summary, title
+from funclearn._graphs.types import Graph
 
 __all__ = ["to_dot", "to_text"]
 

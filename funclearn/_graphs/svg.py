@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from typing import NamedTuple
 from xml.sax.saxutils import escape, quoteattr
 
-from funclearn._graph_layout import Box, Size, Stroke, layered
-from funclearn._graph_notation import local, summary, title
-from funclearn._graph_types import Edge, Graph, Node
+from funclearn._graphs.layout import Box, Size, Stroke, layered
+from funclearn._graphs.notation import local, summary, title
+from funclearn._graphs.types import Edge, Graph, Node
 
 __all__ = ["to_svg"]
 

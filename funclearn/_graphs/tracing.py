@@ -11,7 +11,7 @@ import jax.extend.core as jax_core
 import jax.numpy as jnp
 from jax.extend.core import primitives
 
-from funclearn._graph_equations import evaluate, is_inexact, literal
+from funclearn._graphs.equations import evaluate, is_inexact, literal
 
 __all__ = ["Record", "Result", "Tape", "record"]
 

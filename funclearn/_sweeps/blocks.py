@@ -17,8 +17,8 @@ from jax.core import Tracer
 from jax.extend.core import ClosedJaxpr
 
 from funclearn._checks import integer_at_least, leading_length
-from funclearn._compilation import compile_block, lanes_in_block
-from funclearn._host import adopt, empty, restorer, run_all, to_host
+from funclearn._sweeps.compilation import compile_block, lanes_in_block
+from funclearn._sweeps.host import adopt, empty, restorer, run_all, to_host
 
 __all__ = ["map_blocks"]
 

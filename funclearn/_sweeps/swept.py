@@ -9,8 +9,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from funclearn import _tables
 from funclearn._checks import integer_at_least, leading_length
+from funclearn._sweeps import tables
 from funclearn.stopping import Reason, Rule
 
 __all__ = ["Lane", "Static", "Sweep", "length"]
@@ -210,11 +210,11 @@ class Sweep:
 
     def __str__(self) -> str:
         """A table: a row for every run, of its place and its numbers."""
-        return _tables.plain(self._columns())
+        return tables.plain(self._columns())
 
     def __rich__(self) -> Any:
         """The same for `rich.print`."""
-        return _tables.rich(self._columns())
+        return tables.rich(self._columns())
 
 
 def length(name: str, values: Any) -> int:

@@ -1,0 +1,1 @@
+"""What users' tests can assert of their own functions."""

@@ -1,0 +1,1 @@
+"""Gradients against autodiff and differences that know their own noise."""

@@ -1,0 +1,1 @@
+"""The computational graph of a JAX function: traced, ordered, laid out and drawn."""

@@ -1,0 +1,1 @@
+"""Many runs in blocks of lanes, and their results."""

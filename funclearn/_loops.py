@@ -26,7 +26,7 @@ from jaxtyping import Array, Bool
 
 __all__ = ["as_unit", "blank_row", "blank_rows", "repeat"]
 
-_PARTS = 8  # lanes that share the bits of a vector are at least this far apart
+_PARTS = 8  # of the lanes, to be compared with each other as whole vectors
 
 Body = Callable[[Any], tuple[Any, Any]]
 
@@ -173,10 +173,16 @@ def _scan(loop: _Loop, start: Any) -> tuple[Any, Any]:
 
         return jax.lax.cond(_any_lane(active), advance, stay, state)
 
-    trip = _written(one)
-    carry = jnp.int32(0), start, blank_rows(loop.row, loop.length)
-    last, _ = jax.lax.scan(lambda x, _: (trip(x), None), carry, length=loop.length)
-    return last[1:]
+    state, rows = jax.lax.scan(lambda x, _: one(x), start, length=loop.length)
+    return state, jax.tree.map(_lanes_first, rows)
+
+
+def _lanes_first(rows: Array) -> Array:
+    """Changes nothing, but puts the lanes of a mapped scan in front.
+
+    There a while loop has them, and what stands for its derivatives must have them too.
+    """
+    return jax.lax.concatenate([rows, rows[:0]], 0)
 
 
 def _while(loop: _Loop, start: Any) -> tuple[Any, Any]:
@@ -199,29 +205,20 @@ def _while(loop: _Loop, start: Any) -> tuple[Any, Any]:
             return result
         return _unless_done(_choose, loop.running(state), loop, result, state)
 
-    carry = first, start, blank_rows(loop.row, loop.length)
-    return jax.lax.while_loop(goes_on, _written(one), carry)[1:]
-
-
-def _written(one: Body) -> Callable[[tuple[Any, Any, Any]], tuple[Any, Any, Any]]:
-    """A trip of either loop.
-
-    Both keep their rows in the same way, and hold back lanes in the same way: mapped,
-    what they return must have the same lanes along the same axes.
-    """
-
     def trip(carry: tuple[Any, Any, Any]) -> tuple[Any, Any, Any]:
         trips, state, rows = carry
         state, row = one(state)
         rows = jax.tree.map(lambda buffer, x: buffer.at[trips].set(x), rows, row)
         return trips + 1, state, rows
 
-    return trip
+    carry = first, start, blank_rows(loop.row, loop.length)
+    return jax.lax.while_loop(goes_on, trip, carry)[1:]
 
 
 def _unless_done(
     choose: Any, active: Any, loop: _Loop, result: tuple[Any, Any], state: Any
 ) -> tuple[Any, Any]:
+    """Holds back lanes, in both loops with as many results mapped."""
     new, row = result
     kept = _select(choose, active, loop.changes, new, state)
     return kept, choose(active, row, blank_row(loop.row))
@@ -263,7 +260,7 @@ def _any_lane(running: Bool[Array, ""]) -> Bool[Array, ""]:
 @_any_lane.def_vmap
 def _any_lane_vmap(axis_size: int, batched: Any, running: Any) -> tuple[Any, bool]:
     del batched
-    # In two steps, the first of which takes whole vectors at a time.
+    # In two steps: the compiler takes whole vectors in the first alone.
     if axis_size % _PARTS == 0:
         parts = jnp.any(running.reshape(_PARTS, -1), axis=0)
         running = jax.lax.optimization_barrier(parts)

@@ -88,6 +88,21 @@ def fit_against_scan(name: str, problem: Problem) -> Iterator[Figure]:
         ratio = median_ratio(taken, rule, "fit")
         yield Figure(f"{name}: stop={rule}", ratio, target=1.1, beside="fit without")
 
+    def last_of_scan(params: Any) -> Any:
+        return scan(params, state.opt_state, problem.data)[1][-1]
+
+    def last_of_fit(params: Any) -> Any:
+        start = state._replace(params=params)
+        run = fl.fit(step, start, problem.data, epochs=problem.epochs)
+        return run.history.loss[-1]
+
+    slopes = {
+        way: functools.partial(jax.jit(jax.grad(last)), problem.params)
+        for way, last in (("scan", last_of_scan), ("fit", last_of_fit))
+    }
+    ratio = median_ratio(seconds(slopes, turns=21), "fit", "scan")
+    yield Figure(f"{name}: jax.grad of fit", ratio, beside="of the scan")
+
 
 def imports() -> Figure:
     """How many times as long a process takes that also imports this package."""

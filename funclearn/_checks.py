@@ -4,6 +4,7 @@ They look at static facts only (types, shapes, dtypes), so under `jax.jit` they 
 while tracing and cost nothing afterwards.
 """
 
+import math
 import operator
 from numbers import Real
 from typing import Any, TypeGuard
@@ -19,6 +20,7 @@ __all__ = [
     "is_static_number",
     "leading_length",
     "path_name",
+    "positive_number",
 ]
 
 
@@ -138,3 +140,21 @@ def check_same_structure(
                 f"{path_name(name, path)} must be {dtype}{shape} as in {meaning}; got "
                 f"{jnp.result_type(leaf)}{jnp.shape(leaf)}."
             )
+
+
+def positive_number(name: str, value: Any, advice: str = "") -> float:
+    """Returns `value` as a positive, finite Python number.
+
+    Raises:
+        TypeError: if `value` is no single number.
+        ValueError: if it is not positive or not finite.
+    """
+    try:
+        if isinstance(value, str | bool):
+            raise TypeError
+        number = float(value)
+    except Exception:  # arrays and tracers raise errors of their own
+        raise TypeError(f"{name} must be a number; got {value!r}.{advice}") from None
+    if not 0 < number < math.inf:
+        raise ValueError(f"{name} must be positive and finite; got {number}.{advice}")
+    return number

@@ -207,15 +207,15 @@ def observe(rule: Rule, watch: Watch, observation: Observation) -> Watch:
     return Watch(epoch, code, memory, best)
 
 
-def looks_at(rule: Rule, observation: Observation) -> set[str]:
+def looks_at(rule: Rule, watch: Watch, observation: Observation) -> set[str]:
     """The fields of an observation that a rule looks at.
 
     Args:
         rule: the rule.
+        watch: what it remembers.
         observation: shapes and dtypes of what it is going to see.
     """
-    memory = begin(rule, observation).memory
-    update = functools.partial(rule.update, rule, memory)
+    update = functools.partial(rule.update, rule, watch.memory)
     jaxpr = jax.make_jaxpr(update)(observation).jaxpr
     used = {id(x) for equation in jaxpr.eqns for x in equation.invars}
     used |= {id(x) for x in jaxpr.outvars}

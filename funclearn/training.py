@@ -328,7 +328,7 @@ def _fit(
 
     seen = jax.eval_shape(epoch, state)[2]
     start = begin(stop, seen)
-    returned = looks_at(stop, seen)
+    returned = looks_at(stop, start, seen)
     # For its norm XLA would compute a gradient anew, which costs less than to return
     # it only where it is long.
     norm_of_returned = (

@@ -15,7 +15,6 @@ __all__ = [
     "default_history",
     "has_risen",
     "measure",
-    "positive_number",
     "was_stopped",
 ]
 
@@ -120,24 +119,6 @@ def default_history(run: Any) -> History:
 def all_finite(tree: Any) -> bool:
     """Whether all numbers of a pytree are finite."""
     return all(np.isfinite(np.asarray(leaf)).all() for leaf in jax.tree.leaves(tree))
-
-
-def positive_number(name: str, value: Any, advice: str = "") -> float:
-    """Returns `value` as a positive, finite Python number.
-
-    Raises:
-        TypeError: if `value` is no single number.
-        ValueError: if it is not positive or not finite.
-    """
-    try:
-        if isinstance(value, str | bool):
-            raise TypeError
-        number = float(value)
-    except Exception:  # arrays and tracers raise errors of their own
-        raise TypeError(f"{name} must be a number; got {value!r}.{advice}") from None
-    if not 0 < number < math.inf:
-        raise ValueError(f"{name} must be positive and finite; got {number}.{advice}")
-    return number
 
 
 def _half_width(curve: np.ndarray) -> int:

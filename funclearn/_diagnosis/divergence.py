@@ -12,16 +12,16 @@ from typing import Any
 import jax
 import numpy as np
 
+from funclearn._checks import positive_number
 from funclearn._diagnosis.curvature import Stability, check_momentum, stability
 from funclearn._diagnosis.curves import (
     all_finite,
     default_history,
     has_risen,
-    positive_number,
     was_stopped,
 )
 from funclearn._types import Batch, Objective, Params
-from funclearn.data import Dataset
+from funclearn.data import Dataset, Scaler
 from funclearn.stopping import max_epochs
 from funclearn.training import fit
 
@@ -180,8 +180,8 @@ def explain_divergence(
     curvatures, limit = curvatures_and_limit(train)
     scaled_limit = None
     if isinstance(train, Dataset) and curvatures.input_scale is not None:
-        inputs = jax.vmap(lambda row: row / curvatures.input_scale)(train.inputs)
-        _, scaled_limit = curvatures_and_limit(train._replace(inputs=inputs))
+        scaler = Scaler(input_scale=curvatures.input_scale)
+        _, scaled_limit = curvatures_and_limit(scaler(train))
     if not all_finite(train):
         cause = "data"
     elif end == 0:

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from funclearn._checks import leading_length
+from funclearn._checks import leading_length, positive_number
 from funclearn._diagnosis.curves import (
     FLAT,
     HORIZON,
@@ -28,7 +28,6 @@ from funclearn._diagnosis.curves import (
     default_history,
     has_risen,
     measure,
-    positive_number,
     was_stopped,
 )
 from funclearn._types import Batch

@@ -12,6 +12,8 @@ from typing import Any, TypeGuard
 import jax
 import jax.numpy as jnp
 
+from funclearn._jaxprs import is_key
+
 __all__ = [
     "check_floating",
     "check_key",
@@ -62,9 +64,7 @@ def check_key(name: str, key: Any) -> None:
         TypeError: if `key` is no typed key.
         ValueError: if it is an array of keys.
     """
-    if not (
-        isinstance(key, jax.Array) and jnp.issubdtype(key.dtype, jax.dtypes.prng_key)
-    ):
+    if not (isinstance(key, jax.Array) and is_key(key.dtype)):
         got = f"{key.dtype}{key.shape}" if isinstance(key, jax.Array) else repr(key)
         raise TypeError(f"{name} must be a typed key, as jax.random.key(0); got {got}.")
     if key.shape:

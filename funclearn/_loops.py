@@ -20,9 +20,10 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax.core import eval_jaxpr
-from jax.experimental.xla_metadata import set_xla_metadata
 from jaxtyping import Array, Bool
+
+from funclearn import _xla
+from funclearn._jaxprs import eval_jaxpr, marked, split_constants
 
 __all__ = ["as_unit", "blank_row", "blank_rows", "repeat"]
 
@@ -37,7 +38,7 @@ def as_unit(function: Callable[..., Any]) -> Callable[..., Any]:
     A unit has the same bits wherever it is called, as long as it returns the same; what
     it was given, and what it returns a second time, does not count.
     """
-    if jax.default_backend() != "cpu":
+    if not _xla.may_keep_apart():
         return function
 
     @functools.wraps(function)
@@ -59,8 +60,7 @@ def as_unit(function: Callable[..., Any]) -> Callable[..., Any]:
             places[:] = [place[id(leaf)] for leaf in leaves]
             return new
 
-        with set_xla_metadata(inlineable="false"):
-            values = [*given, *jax.jit(distinct)(given)]
+        values = [*given, *marked(distinct, _xla.APART)(given)]
         return jax.tree.unflatten(result_structure, [values[x] for x in places])
 
     return unit
@@ -134,15 +134,16 @@ def _closed(body: Body, state: Any) -> tuple[Callable[..., Any], list[Any], Any,
         what it returns, and by leaf of the state whether the body changes it.
     """
     closed, shapes = jax.make_jaxpr(body, return_shape=True)(state)
-    jaxpr, structure = closed.jaxpr, jax.tree.structure(shapes)
+    structure = jax.tree.structure(shapes)
+    jaxpr, captured = split_constants(closed)
 
     def call(captured: list[Any], state: Any) -> tuple[Any, Any]:
-        results = eval_jaxpr(jaxpr, captured, *jax.tree.leaves(state))
+        results = eval_jaxpr(jaxpr, (), *captured, *jax.tree.leaves(state))
         return jax.tree.unflatten(structure, results)
 
     types = jax.tree.unflatten(structure, closed.out_avals)
-    pairs = zip(jaxpr.invars, jaxpr.outvars, strict=False)
-    return call, closed.consts, types, [given is not got for given, got in pairs]
+    pairs = zip(closed.jaxpr.invars, closed.jaxpr.outvars, strict=False)
+    return call, captured, types, [given is not got for given, got in pairs]
 
 
 def _vary_as(value: Any, like: Any) -> Any:

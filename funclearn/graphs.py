@@ -18,15 +18,14 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
-import jax.extend.core as jax_core
 import jax.numpy as jnp
-from jax.core import Tracer
 
 from funclearn._checks import path_name
 from funclearn._graphs.assembly import build
 from funclearn._graphs.rendering import to_dot, to_text
 from funclearn._graphs.svg import to_svg
 from funclearn._graphs.types import Edge, Graph, LinearMap, Node
+from funclearn._jaxprs import Tracer, valid_jaxtype
 
 __all__ = [
     "Edge",
@@ -98,7 +97,7 @@ def _check_leaf(name: str, leaf: Any) -> None:
             f"{name} must have a value, which it has not while JAX traces the function "
             "around it: call `trace` outside of jit, grad and vmap."
         )
-    if not jax_core.valid_jaxtype(leaf):
+    if not valid_jaxtype(leaf):
         raise TypeError(
             f"{name} must be an array or a number; got {type(leaf).__name__}. Bind it "
             "to the function instead, with functools.partial."

@@ -25,7 +25,7 @@ MODULES = list(SOURCES)
 
 # From the ground up; a module imports from lower floors and its own, never a higher.
 FLOORS = (
-    {"_types", "_checks"},
+    {"_types", "_checks", "_jaxprs"},
     {"data", "models", "losses"},
     {"objectives"},
     {"gradients", "analytic"},
@@ -91,6 +91,30 @@ def test_only_plots_knows_matplotlib_and_nobody_plots():
         assert "experiments" not in packages(tree), name
         assert "matplotlib" not in packages(tree) or name == "plots"
         assert "plots" not in own_modules(tree), name
+
+
+INSIDE_JAX = (
+    "jax.core",
+    "jax.experimental",
+    "jax.extend",
+    "jax.interpreters",
+    "jax._src",
+)
+
+
+def test_one_room_knows_the_inside_of_jax():
+    for name, tree in SOURCES.items():
+        attributes = [
+            node for node in ast.walk(tree) if isinstance(node, ast.Attribute)
+        ]
+        reached = map(ast.unparse, attributes)
+        inside = [
+            one
+            for one in {*imported(tree), *reached}
+            for part in INSIDE_JAX
+            if f"{one}.".startswith(f"{part}.")
+        ]
+        assert not inside or name == "_jaxprs", f"{name} reaches into {inside}"
 
 
 def test_nobody_changes_the_settings_of_jax():

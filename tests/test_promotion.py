@@ -131,18 +131,3 @@ def test_constants_stand_for_all_that_round_to_them():
 def test_arguments_may_be_rounded_too():
     _, spread = run_rounded(lambda x: -x, np.float32(1), arguments=True)
     assert 1e-17 < spread < 2**-52
-
-
-@pytest.mark.parametrize(
-    ("function", "reads"),
-    [
-        (lambda x, y: x, False),
-        (lambda x, y: y, True),
-        (lambda x, y: x * y, True),
-        (jax.jit(lambda x, y: x), False),
-        (jax.jit(lambda x, y: jnp.sin(y)), True),
-    ],
-)
-def test_reads(function, reads):
-    program = promotion.trace(function, X, X, x64=False)
-    assert promotion.reads(program.jaxpr, 1) is reads

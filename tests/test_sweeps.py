@@ -11,8 +11,9 @@ import pytest
 import rich.console
 
 import funclearn as fl
-from funclearn import stopping
-from funclearn._sweeps import blocks, compilation, host
+from funclearn import _xla, stopping
+from funclearn._sweeps import blocks, compilation, host, small
+from funclearn._sweeps.stages import cut
 from funclearn.sweeps import Sweep, map_blocks, sweep
 
 KEY = jax.random.key(0)
@@ -494,7 +495,8 @@ def test_block_and_program_follow_from_what_the_loop_computes(name):
     closed = jax.make_jaxpr(run)(jnp.linspace(0, 1, loop.size))
     lanes = compilation.lanes_in_block(closed, 1000)
     assert lanes == loop.lanes
-    assert any(compilation._small_loops(closed.jaxpr, lanes)) == loop.whole
+    stages = cut(closed, lanes).stages
+    assert any(stage.small for stage in stages) == loop.whole
 
 
 def test_results_of_a_block_have_a_limit():
@@ -512,15 +514,15 @@ def test_accelerators_take_all_lanes_that_fit(n_lanes, lanes, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("name", "value"),
+    ("module", "name", "value"),
     [
-        ("_OPTIONS", {"xla_cpu_no_such_option": 1}),
-        ("_LIBRARY", frozenset()),
+        (_xla, "OPTIONS", {"xla_cpu_no_such_option": 1}),
+        (small, "_TRIED", small._TRIED | {"sort"}),
     ],
 )
-def test_compiles_plainly_what_xla_refuses(name, value, monkeypatch):
-    monkeypatch.setattr(compilation, name, value)
-    compilation._xla_knows_options.cache_clear()
+def test_compiles_plainly_what_xla_refuses(module, name, value, monkeypatch):
+    monkeypatch.setattr(_xla, "may_ask", lambda: True)
+    monkeypatch.setattr(module, name, value)
 
     def run(start):
         return jax.lax.fori_loop(0, 3, lambda _, x: jnp.sort(x)[::-1] + 1, start)
@@ -528,7 +530,6 @@ def test_compiles_plainly_what_xla_refuses(name, value, monkeypatch):
     starts = np.array([[3.0, 1.0, 2.0], [0.0, 5.0, 4.0]], np.float32)
     expected = np.sort(starts, axis=1)[:, ::-1] + 3
     np.testing.assert_array_equal(sweep(run, {"start": starts}).result, expected)
-    compilation._xla_knows_options.cache_clear()
 
 
 def test_map_blocks_takes_values_in_order_or_by_position():

@@ -7,9 +7,8 @@ An axis either comes with the data or is inserted, by an expression of its own
 
 from typing import Any, NamedTuple
 
-from jax.extend.core import Literal
-
 from funclearn._assertions.sources import Site
+from funclearn._jaxprs import JaxprEqn
 
 __all__ = ["ELEMENTWISE", "Operand", "Origin", "Origins", "follow", "operand"]
 
@@ -68,16 +67,15 @@ class Operand(NamedTuple):
     origins: Origins
 
 
-def operand(known: dict[Any, Origins], atom: Any, site: Site | None) -> Operand:
+def operand(atom: Any, origins: Origins | None, site: Site | None) -> Operand:
     """An operand as it was before the operation at `site` began to stretch it.
 
     Args:
-        known: the origins of the axes of variables, where they are not the data's own.
         atom: a variable or literal of a jaxpr.
+        origins: of its axes; None where they are the data's own.
         site: of the operation.
     """
     shape = _shape(atom)
-    origins = None if isinstance(atom, Literal) else known.get(atom)
     if origins is None or len(origins) != len(shape):
         origins = _fill(shape, Origin())
     lengths = (
@@ -87,11 +85,11 @@ def operand(known: dict[Any, Origins], atom: Any, site: Site | None) -> Operand:
     return Operand(tuple(lengths), origins)
 
 
-def follow(equation: Any, inputs: list[Operand], new: Origin) -> Origins:
+def follow(equation: JaxprEqn, inputs: list[Operand], new: Origin) -> Origins:
     """The origins of the axes of an equation's first output.
 
     Args:
-        equation: a `jax.extend.core.JaxprEqn` without inner jaxprs.
+        equation: one that holds no jaxprs.
         inputs: its operands.
         new: the origin of an axis that this equation inserts.
     """
@@ -155,6 +153,11 @@ def _compute(
             for axis, origin in enumerate(item.origins):
                 if origins[axis] and origin and origin.inserted:
                     origins[axis] = _touch(origin, site)
+    if len(inputs) == 1:
+        # An expression may stretch its operands before it joins them, as `jnp.hypot`.
+        for axis, origin in enumerate(inputs[0].origins):
+            if origin and origin.stretched == (site,):
+                origins[axis] = origin
     return tuple(origins)
 
 

@@ -10,11 +10,10 @@ origins of the axes that they meet in.
 
 import ast
 from collections.abc import Iterator
-from itertools import combinations, permutations
+from itertools import combinations, permutations, zip_longest
 from typing import Any, NamedTuple
 
-from jax.extend.core import Jaxpr, Literal, jaxprs_in_params
-
+from funclearn import _jaxprs
 from funclearn._assertions.axes import (
     ELEMENTWISE,
     Operand,
@@ -24,6 +23,7 @@ from funclearn._assertions.axes import (
     operand,
 )
 from funclearn._assertions.sources import Site, operands, sites_of
+from funclearn._jaxprs import ClosedJaxpr, JaxprEqn
 
 __all__ = ["Broadcast", "find_broadcasts"]
 
@@ -47,7 +47,19 @@ class Broadcast(NamedTuple):
     result: tuple[int, ...]
 
 
-def find_broadcasts(jaxpr: Jaxpr) -> list[Broadcast]:
+class _Known(NamedTuple):
+    """What is known of a value.
+
+    Attributes:
+        origins: of its axes; None where they are the data's own.
+        maker: the site of the operation that computed it; ... where there is none.
+    """
+
+    origins: Origins | None = None
+    maker: Any = ...
+
+
+def find_broadcasts(jaxpr: ClosedJaxpr) -> list[Broadcast]:
     """The broadcasts that nobody wrote down, in a jaxpr and all within it.
 
     Args:
@@ -62,51 +74,58 @@ def find_broadcasts(jaxpr: Jaxpr) -> list[Broadcast]:
 
 
 def _visit(
-    jaxpr: Jaxpr, arguments: list[Origins], outer: _Stack, found: dict
+    jaxpr: ClosedJaxpr, arguments: list[_Known], outer: _Stack, found: dict
 ) -> list[Origins]:
     """Judges every equation; returns the origins of the outputs' axes."""
-    known = dict(zip(jaxpr.invars, arguments, strict=False))
-    makers: dict[Any, Site | None] = {}
-    for equation in jaxpr.eqns:
+
+    def judge(equation: JaxprEqn, known: list[_Known]) -> list[_Known]:
         stack = (*sites_of(equation), *outer)
         site = stack[0] if stack else None
-        inputs = [operand(known, atom, site) for atom in equation.invars]
+        pairs = list(zip(equation.invars, known, strict=True))
+        inputs = [operand(atom, one.origins, site) for atom, one in pairs]
         for broadcast in _accidents(equation, inputs, stack):
             found.setdefault(site or broadcast, broadcast)
-        inner = list(jaxprs_in_params(equation.params))
+        inner = list(_jaxprs.inner_jaxprs(equation))
         passed = inputs[1:] if equation.primitive.name == "cond" else inputs
         results = [_visit(body, _passed(body, passed), stack, found) for body in inner]
         if not inner:
-            own = any(_maker(makers, atom) == site for atom in equation.invars)
+            own = any(one.maker == site for one in known)
             results = [[follow(equation, inputs, Origin(site, True, not own))]]
-        if len(results) == 1:
-            known |= zip(equation.outvars, results[0], strict=False)
-        makers |= dict.fromkeys(equation.outvars, site)
-    return [operand(known, atom, None).origins for atom in jaxpr.outvars]
+        # Of what one of several inner jaxprs returns nothing is known.
+        first = results[0] if len(results) == 1 else []
+        return [
+            _Known(origins, site) for _, origins in zip_longest(equation.outvars, first)
+        ][: len(equation.outvars)]
+
+    unknown = [_Known()] * (len(jaxpr.in_avals) - len(arguments))
+    results = _jaxprs.interpret(
+        jaxpr, [*arguments, *unknown], judge, lambda _: _Known()
+    )
+    return [
+        operand(atom, one.origins, None).origins
+        for atom, one in zip(jaxpr.jaxpr.outvars, results, strict=True)
+    ]
 
 
-def _maker(makers: dict[Any, Site | None], atom: Any) -> Any:
-    return ... if isinstance(atom, Literal) else makers.get(atom, ...)
-
-
-def _passed(body: Jaxpr, inputs: list[Operand]) -> list[Origins]:
+def _passed(body: ClosedJaxpr, inputs: list[Operand]) -> list[_Known]:
     """What an inner jaxpr knows of its arguments, where they are those of the call.
 
     The slices that a `scan` takes are not: their rank is another, and `operand` then
     ignores what it is told. A `while` has two bodies, which share its arguments.
     """
-    if len(body.invars) != len(inputs):
+    if len(body.in_avals) != len(inputs):
         return []
-    return [item.origins for item in inputs]
+    return [_Known(item.origins) for item in inputs]
 
 
 def _accidents(
-    equation: Any, inputs: list[Operand], stack: _Stack
+    equation: JaxprEqn, inputs: list[Operand], stack: _Stack
 ) -> Iterator[Broadcast]:
     name, site = equation.primitive.name, stack[0] if stack else None
     if name not in ELEMENTWISE:
         return
-    result = equation.outvars[0].aval.shape
+    aval: Any = equation.outvars[0].aval
+    result = aval.shape
     full = [item for item in inputs if len(item.shape) == len(result) > 1]
     for one, other in combinations(full, 2):
         rows = _lone_row(one, other, site) or _lone_row(other, one, site)

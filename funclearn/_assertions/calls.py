@@ -9,9 +9,10 @@ from typing import Any, NamedTuple, TypeAlias
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.extend.core import Jaxpr
 
+from funclearn import _jaxprs
 from funclearn._checks import path_name
+from funclearn._jaxprs import ClosedJaxpr
 
 __all__ = [
     "JAX",
@@ -57,6 +58,8 @@ def is_jitted(function: Any) -> bool:
 
 def is_traceable(leaf: Any) -> bool:
     """Whether JAX can trace a leaf: an array, a key, a number, or their stand-in."""
+    if isinstance(leaf, jax.ShapeDtypeStruct):
+        return True  # even one of a type that JAX would warn of
     try:
         jax.typeof(leaf)
     except TypeError:
@@ -66,9 +69,7 @@ def is_traceable(leaf: Any) -> bool:
 
 def is_key(leaf: Any) -> bool:
     """Whether a leaf is a typed key, or an array of them."""
-    return isinstance(leaf, jax.Array) and jnp.issubdtype(
-        leaf.dtype, jax.dtypes.prng_key
-    )
+    return isinstance(leaf, jax.Array) and _jaxprs.is_key(leaf.dtype)
 
 
 def is_used_key(leaf: Any) -> bool:
@@ -93,18 +94,25 @@ def copies(args: tuple[Any, ...]) -> tuple[Any, ...]:
     )
 
 
-def trace(function: _Function, args: tuple[Any, ...]) -> Jaxpr:
+def trace(function: _Function, args: tuple[Any, ...]) -> ClosedJaxpr:
     """The jaxpr of a function of those leaves of its arguments that have a shape."""
 
     def varies(leaf: Any) -> bool:
         return is_traceable(leaf) and hasattr(leaf, "shape")
+
+    def as_jax_has_it(leaf: Any) -> Any:
+        # Of a stand-in for float64 JAX would warn that it stands for float32.
+        if not isinstance(leaf, jax.ShapeDtypeStruct):
+            return leaf
+        dtype = jax.dtypes.canonicalize_dtype(leaf.dtype, allow_extended_dtype=True)
+        return jax.ShapeDtypeStruct(leaf.shape, dtype)
 
     held, varying = _split(args, varies)
 
     def call(leaves: list[Any]) -> Any:
         return function(*_join(held, leaves))
 
-    return jax.make_jaxpr(call)(varying).jaxpr
+    return jax.make_jaxpr(call)(jax.tree.map(as_jax_has_it, varying))
 
 
 def jit(function: _Function, *argument_tuples: tuple[Any, ...]) -> _Function:

@@ -11,9 +11,11 @@ import linecache
 import os
 from itertools import takewhile
 from types import CodeType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from funclearn import _jaxprs
 from funclearn._assertions import calls
+from funclearn._jaxprs import JaxprEqn
 
 __all__ = ["Site", "operands", "sites_of"]
 
@@ -53,21 +55,17 @@ class Site(NamedTuple):
         return "\n    ".join([place, *(source or ["(its source is not available)"])])
 
 
-def sites_of(equation: Any) -> list[Site]:
+def sites_of(equation: JaxprEqn) -> list[Site]:
     """The expressions outside JAX that led to an equation, the innermost first.
 
-    Args:
-        equation: a `jax.extend.core.JaxprEqn`. Where JAX traced a function apart, as
-            for `jit`, the calls of that function are the sites of the outer equation.
+    Where JAX traced a function apart, as for `jit`, the calls of that function are the
+    sites of the outer equation. Where JAX keeps no frames there are none: broadcasts
+    are then judged by shapes and data flow alone.
     """
-    # The only place that leans on what JAX does not document. Without it no equation
-    # has a site, and broadcasts are judged by shapes and data flow alone.
-    traceback = getattr(getattr(equation, "source_info", None), "traceback", None)
-    frames = getattr(traceback, "raw_frames", lambda: ([], []))()
     # The user's code begins where this library calls it.
     within = takewhile(
         lambda frame: frame[0].co_filename != calls.__file__,
-        zip(*frames, strict=True),
+        _jaxprs.frames(equation),
     )
     return [
         _site(*frame)

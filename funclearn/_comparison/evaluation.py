@@ -10,6 +10,7 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array
 
+from funclearn import _jaxprs
 from funclearn._checks import check_floating, check_same_structure
 from funclearn._comparison import differences, promotion
 from funclearn._comparison.problem import Function, Problem, Rest, Settings
@@ -107,7 +108,7 @@ def _trace(
     program = promotion.trace(function, *inputs, x64=settings.x64)
     arrays, (params, batch, _) = inputs[:2]
     key_position = len(jax.tree.leaves((arrays, params, batch)))
-    if not settings.has_key and promotion.reads(program.jaxpr, key_position):
+    if not settings.has_key and _jaxprs.reads(program.jaxpr, key_position):
         raise ValueError("key must be given, since a function draws from it; got none.")
     return program
 

@@ -13,11 +13,9 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax.core import ShapedArray
-from jax.extend import core
-from jax.extend.core import primitives
 from jaxtyping import Array
 
+from funclearn import _jaxprs
 from funclearn._comparison.rounding import (
     Rounding,
     draw_tables,
@@ -26,20 +24,11 @@ from funclearn._comparison.rounding import (
     wide,
     widen,
 )
+from funclearn._jaxprs import ClosedJaxpr, JaxprEqn, ShapedArray, primitives
 
-__all__ = ["Program", "reads", "run", "run_rounded", "trace"]
+__all__ = ["Program", "run", "run_rounded", "trace"]
 
 _DRAWS = 8
-
-# They hold a program that is carried out like any other.
-_CALLS = {
-    primitives.call_p: "call_jaxpr",
-    primitives.closed_call_p: "call_jaxpr",
-    primitives.custom_jvp_call_p: "call_jaxpr",
-    primitives.custom_vjp_call_p: "call_jaxpr",
-    primitives.jit_p: "jaxpr",
-    primitives.remat_p: "jaxpr",
-}
 
 # They move or choose numbers, and round nothing.
 _EXACT = {
@@ -60,12 +49,12 @@ _BOUND_TO_PRECISION = {"bitcast_convert_type", "random_gamma", "rng_uniform"}
 class Program(NamedTuple):
     """A traced function; calling it carries it out in its own precision."""
 
-    jaxpr: core.ClosedJaxpr
+    jaxpr: ClosedJaxpr
     structure: Any
 
     def __call__(self, *args: Any) -> Any:
         """Carries it out, like the function."""
-        results = core.jaxpr_as_fun(self.jaxpr)(*jax.tree.leaves(args))
+        results = _jaxprs.jaxpr_as_fun(self.jaxpr)(*jax.tree.leaves(args))
         return self.structure.unflatten(results)
 
 
@@ -83,22 +72,10 @@ def trace(function: Callable[..., Any], *args: Any, x64: bool) -> Program:
     return Program(jaxpr, jax.tree.structure(results))
 
 
-def reads(jaxpr: Any, position: int) -> bool:
-    """Whether a program makes use of its argument at a position."""
-    jaxpr = getattr(jaxpr, "jaxpr", jaxpr)
-    argument = jaxpr.invars[position]
-    for equation in jaxpr.eqns:
-        for place, atom in enumerate(equation.invars):
-            called = equation.params.get(_CALLS.get(equation.primitive))
-            if atom is argument and (called is None or reads(called, place)):
-                return True
-    return any(atom is argument for atom in jaxpr.outvars)
-
-
 def run(program: Program, *args: Any) -> Any:
     """Carries out a program in float64."""
     leaves = [widen(leaf) for leaf in jax.tree.leaves(args)]
-    results = _run_closed(Rounding(), program.jaxpr, leaves)
+    results = _run(Rounding(), program.jaxpr, leaves)
     return program.structure.unflatten(results)
 
 
@@ -122,7 +99,7 @@ def run_rounded(
         rounding = Rounding(table, constants)
         error = arguments * unit(jnp.float64)
         rounded = [rounding.result(leaf, error) for leaf in leaves]
-        return None, _run_closed(rounding, program.jaxpr, rounded)
+        return None, _run(rounding, program.jaxpr, rounded)
 
     _, results = jax.lax.scan(draw, None, jnp.asarray(draw_tables(_DRAWS)))
     spread = [jnp.max(jnp.abs(result - result[:1]), axis=0) for result in results]
@@ -132,42 +109,31 @@ def run_rounded(
     )
 
 
-def _run_closed(rounding: Rounding, jaxpr: Any, args: Sequence[Any]) -> list[Any]:
-    constants = [rounding.constant(value) for value in getattr(jaxpr, "consts", ())]
-    return _run(rounding, getattr(jaxpr, "jaxpr", jaxpr), constants, args)
-
-
-def _run(
-    rounding: Rounding, jaxpr: Any, constants: Sequence[Any], args: Sequence[Any]
-) -> list[Any]:
-    values = dict(zip(jaxpr.constvars, constants, strict=True))
-    values.update(zip(jaxpr.invars, args, strict=True))
-
-    def read(atom: Any) -> Any:
-        is_literal = isinstance(atom, core.Literal)
-        return rounding.constant(atom.val) if is_literal else values[atom]
-
-    for equation in jaxpr.eqns:
-        operands = [read(atom) for atom in equation.invars]
+def _run(rounding: Rounding, jaxpr: ClosedJaxpr, args: Sequence[Any]) -> list[Any]:
+    def rule(equation: JaxprEqn, operands: list[Any]) -> Sequence[Any]:
+        if called := _jaxprs.called(equation):
+            return _run(rounding, called, operands)
         rule = _CONTROL.get(equation.primitive, _run_operation)
-        results = rule(rounding, equation, operands)
-        values.update(zip(equation.outvars, results, strict=True))
-    return [read(atom) for atom in jaxpr.outvars]
+        return rule(rounding, equation, operands)
+
+    return _jaxprs.interpret(jaxpr, args, rule, rounding.constant)
 
 
-def _run_operation(rounding: Rounding, equation: Any, operands: list[Any]) -> list[Any]:
+def _run_operation(
+    rounding: Rounding, equation: JaxprEqn, operands: list[Any]
+) -> list[Any]:
     name = equation.primitive.name
     if name == "reduce_precision" or not equation.outvars:
         return operands[: len(equation.outvars)]
     params = {key: wide(value) for key, value in equation.params.items()}
     if params.get("update_jaxpr"):
-        params["update_jaxpr"] = _wide_jaxpr(params["update_jaxpr"])
+        params["update_jaxpr"] = _wide_jaxpr(_jaxprs.close(params["update_jaxpr"]))
     elif _is_bound_to_precision(equation):
         return _run_in_own_precision(rounding, equation, operands)
     if name in ("dot_general", "conv_general_dilated"):
         # The products in it are rounded as well.
         operands = [rounding.result(operands[0], unit(jnp.float64)), *operands[1:]]
-    results = _bind(equation, operands, params)
+    results = _jaxprs.bind(equation, operands, params)
     if name in _EXACT:
         return results
     error = unit(jnp.float64) * math.sqrt(_terms(equation))
@@ -175,13 +141,14 @@ def _run_operation(rounding: Rounding, equation: Any, operands: list[Any]) -> li
 
 
 def _run_in_own_precision(
-    rounding: Rounding, equation: Any, operands: list[Any]
+    rounding: Rounding, equation: JaxprEqn, operands: list[Any]
 ) -> list[Any]:
+    atoms: list[Any] = equation.invars
     narrow = [
         operand.astype(atom.aval.dtype) if is_inexact(operand) else operand
-        for operand, atom in zip(operands, equation.invars, strict=True)
+        for operand, atom in zip(operands, atoms, strict=True)
     ]
-    results = _bind(equation, narrow, equation.params)
+    results = _jaxprs.bind(equation, narrow)
     # What is made of integers, as random numbers are of bits, was not rounded.
     rounds = any(map(is_inexact, operands))
     return [
@@ -192,97 +159,72 @@ def _run_in_own_precision(
     ]
 
 
-def _bind(equation: Any, operands: list[Any], params: dict[str, Any]) -> list[Any]:
-    params = equation.primitive.get_bind_params(params)
-    results = equation.primitive.bind(*operands, **params)
-    return results if equation.primitive.multiple_results else [results]
-
-
-def _is_bound_to_precision(equation: Any) -> bool:
+def _is_bound_to_precision(equation: JaxprEqn) -> bool:
     """Whether an operation has a precision that cannot be changed, as kernels have."""
     if equation.primitive.name in _BOUND_TO_PRECISION:
         return True
-    if next(core.jaxprs_in_params(equation.params), None) is not None:
+    if any(True for _ in _jaxprs.inner_jaxprs(equation)):
         return True
     held = jax.tree.leaves([*equation.params.values()])
     return any(isinstance(value, ShapedArray) for value in held)
 
 
-def _wide_jaxpr(jaxpr: Any) -> Any:
-    types = [
-        jax.ShapeDtypeStruct(x.aval.shape, wide(x.aval.dtype)) for x in jaxpr.invars
-    ]
-    return jax.make_jaxpr(lambda *args: _run(Rounding(), jaxpr, (), args))(*types).jaxpr
+def _wide_jaxpr(jaxpr: ClosedJaxpr) -> Any:
+    types = [jax.ShapeDtypeStruct(x.shape, wide(x.dtype)) for x in jaxpr.in_avals]
+    return jax.make_jaxpr(lambda *args: _run(Rounding(), jaxpr, args))(*types).jaxpr
 
 
-def _terms(equation: Any) -> float:
+def _terms(equation: JaxprEqn) -> float:
     """How many numbers an operation adds up to one."""
     if equation.primitive.name not in ("dot_general", "reduce_sum"):
         return 1.0
-    sizes = [max(atom.aval.size, 1) for atom in equation.invars]
-    (result,) = equation.outvars
-    return (math.prod(sizes) / max(result.aval.size, 1)) ** (1 / len(sizes))
+    atoms: list[Any] = [*equation.invars, *equation.outvars]
+    *sizes, size = (max(atom.aval.size, 1) for atom in atoms)
+    return (math.prod(sizes) / size) ** (1 / len(sizes))
 
 
-def _run_call(rounding: Rounding, equation: Any, operands: list[Any]) -> list[Any]:
-    jaxpr = equation.params[_CALLS[equation.primitive]]
-    return _run_closed(rounding, jaxpr, operands)
+def _run_cond(rounding: Rounding, equation: JaxprEqn, operands: list[Any]) -> list[Any]:
+    def branch(jaxpr: ClosedJaxpr) -> Callable[..., list[Any]]:
+        return lambda *operands: _run(rounding, jaxpr, operands)
+
+    branches = [*map(branch, _jaxprs.inner_jaxprs(equation))]
+    return jax.lax.switch(operands[0], branches, *operands[1:])
 
 
-def _run_cond(rounding: Rounding, equation: Any, operands: list[Any]) -> list[Any]:
-    def branch(jaxpr: Any) -> Callable[..., list[Any]]:
-        return lambda *operands: _run_closed(rounding, jaxpr, operands)
-
-    return jax.lax.switch(
-        operands[0], [*map(branch, equation.params["branches"])], *operands[1:]
-    )
-
-
-def _run_scan(rounding: Rounding, equation: Any, operands: list[Any]) -> list[Any]:
-    params = equation.params
-    n_constants, n_carried = params["num_consts"], params["num_carry"]
-    constants, operands = operands[:n_constants], operands[n_constants:]
+def _run_scan(rounding: Rounding, equation: JaxprEqn, operands: list[Any]) -> list[Any]:
+    scan = _jaxprs.scan_of(equation, operands)
 
     def body(carry: list[Any], row: list[Any]) -> tuple[list[Any], list[Any]]:
-        results = _run_closed(rounding, params["jaxpr"], [*constants, *carry, *row])
-        return results[:n_carried], results[n_carried:]
+        results = _run(rounding, scan.body, [*scan.constants, *carry, *row])
+        return results[: len(carry)], results[len(carry) :]
 
     carry, rows = jax.lax.scan(
-        body,
-        operands[:n_carried],
-        operands[n_carried:],
-        length=params["length"],
-        reverse=params["reverse"],
+        body, scan.carry, scan.rows, length=scan.length, reverse=scan.reverse
     )
     return [*carry, *rows]
 
 
-def _run_while(rounding: Rounding, equation: Any, operands: list[Any]) -> list[Any]:
-    params = equation.params
-    middle = params["cond_nconsts"]
-    end = middle + params["body_nconsts"]
+def _run_while(
+    rounding: Rounding, equation: JaxprEqn, operands: list[Any]
+) -> list[Any]:
+    loop = _jaxprs.while_of(equation, operands)
 
     def goes_on(carry: list[Any]) -> Any:
-        constants = operands[:middle]
-        return _run_closed(rounding, params["cond_jaxpr"], [*constants, *carry])[0]
+        return _run(rounding, loop.test, [*loop.test_constants, *carry])[0]
 
     def body(carry: list[Any]) -> list[Any]:
-        constants = operands[middle:end]
-        return _run_closed(rounding, params["body_jaxpr"], [*constants, *carry])
+        return _run(rounding, loop.body, [*loop.constants, *carry])
 
-    return jax.lax.while_loop(goes_on, body, operands[end:])
+    return jax.lax.while_loop(goes_on, body, loop.carry)
 
 
-def _run_solve(rounding: Rounding, equation: Any, operands: list[Any]) -> list[Any]:
-    lengths = equation.params["const_lengths"]
-    start = lengths.matvec + lengths.vecmat
-    constants = operands[start : start + lengths.solve]
-    jaxpr = equation.params["jaxprs"].solve
-    return _run_closed(rounding, jaxpr, [*constants, *operands[sum(lengths) :]])
+def _run_solve(
+    rounding: Rounding, equation: JaxprEqn, operands: list[Any]
+) -> list[Any]:
+    return _run(rounding, *_jaxprs.linear_solver(equation, operands))
 
 
 _CONTROL = {
-    **dict.fromkeys(_CALLS, _run_call),
     primitives.cond_p: _run_cond,
     primitives.linear_solve_p: _run_solve,
     primitives.scan_p: _run_scan,

@@ -6,11 +6,11 @@ adjoint(source) = Σ Jᵀ adjoint(target) over the records that use the source
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-import jax.extend.core as jax_core
 import jax.numpy as jnp
 
 from funclearn._graphs.equations import pullback
 from funclearn._graphs.tracing import Result, Tape
+from funclearn._jaxprs import JaxprEqn
 
 __all__ = ["Rule", "Shares", "accumulate", "has_adjoints", "joined", "rules"]
 
@@ -36,7 +36,7 @@ def rules(tape: Tape, positions: Iterable[int]) -> dict[int, Rule]:
     }
 
 
-def _rule(tape: Tape, position: int, equation: jax_core.JaxprEqn) -> Rule:
+def _rule(tape: Tape, position: int, equation: JaxprEqn) -> Rule:
     operands = tape.records[position].operands
     active = {v: r for v, r in operands.items() if tape.has_adjoint(r)}
     pull = pullback(equation, tape.operand_values(position), [*active])

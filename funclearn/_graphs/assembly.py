@@ -5,7 +5,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
-import jax.extend.core as jax_core
 
 from funclearn._graphs.adjoints import (
     Rule,
@@ -15,10 +14,11 @@ from funclearn._graphs.adjoints import (
     joined,
     rules,
 )
-from funclearn._graphs.equations import inside, literal
+from funclearn._graphs.equations import inside
 from funclearn._graphs.notation import formula, is_uniform, number, short_names
 from funclearn._graphs.tracing import Result, Tape, record
 from funclearn._graphs.types import Edge, Graph, LinearMap, Node
+from funclearn._jaxprs import ClosedJaxpr, Literal, literal
 
 __all__ = ["build"]
 
@@ -44,7 +44,7 @@ class _Parts(NamedTuple):
 
 
 def build(
-    jaxpr: jax_core.ClosedJaxpr,
+    jaxpr: ClosedJaxpr,
     names: Sequence[str],
     arguments: Sequence[Any],
     cotangents: Sequence[Any] | None,
@@ -163,7 +163,7 @@ def _formula(parts: _Parts, position: int) -> str:
 
 
 def _written(parts: _Parts, position: int, atom: Any) -> str:
-    if isinstance(atom, jax_core.Literal):
+    if isinstance(atom, Literal):
         return number(literal(atom))
     result = parts.tape.records[position].operands[atom]
     if result.position not in parts.used:

@@ -4,22 +4,15 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
-import jax.extend.core as jax_core
 import jax.numpy as jnp
-from jax.extend.core import primitives
 from jaxtyping import Array
 
-__all__ = [
-    "Inside",
-    "Values",
-    "evaluate",
-    "inside",
-    "is_inexact",
-    "literal",
-    "pullback",
-]
+from funclearn import _jaxprs
+from funclearn._jaxprs import ClosedJaxpr, JaxprEqn, Literal, Var, primitives
 
-Values = Mapping[jax_core.Var, Any]
+__all__ = ["Inside", "Values", "evaluate", "inside", "is_inexact", "pullback"]
+
+Values = Mapping[Var, Any]
 """The values of an equation's operands, literals apart."""
 
 
@@ -34,7 +27,7 @@ class Inside(NamedTuple):
             standing for zero; None for a function whose derivative is not used.
     """
 
-    jaxpr: jax_core.ClosedJaxpr
+    jaxpr: ClosedJaxpr
     operands: Sequence[Any]
     arguments: Sequence[Any]
     cotangents: Sequence[Any] | None
@@ -42,7 +35,7 @@ class Inside(NamedTuple):
     @property
     def names(self) -> Sequence[str]:
         """How the function calls its arguments; empty where it does not say."""
-        return self.jaxpr.jaxpr.debug_info.safe_arg_names(len(self.operands))
+        return _jaxprs.argument_names(self.jaxpr)
 
 
 def is_inexact(array: Any) -> bool:
@@ -50,24 +43,15 @@ def is_inexact(array: Any) -> bool:
     return bool(jnp.issubdtype(array.dtype, jnp.inexact))
 
 
-def literal(atom: jax_core.Literal) -> Array:
-    """The value of a literal, of the type that it has in its jaxpr."""
-    aval: Any = atom.aval
-    return jnp.asarray(atom.val, aval.dtype)
-
-
-def evaluate(equation: jax_core.JaxprEqn, values: Values) -> list[Array]:
+def evaluate(equation: JaxprEqn, values: Values) -> list[Array]:
     """Computes the results of an equation, as a jaxpr of this equation alone."""
-    debug_info = jax_core.DebugInfo("trace", equation.primitive.name, None, None)
-    jaxpr = jax_core.Jaxpr(
-        (), [*values], equation.outvars, [equation], equation.effects, debug_info
-    )
-    results = jax_core.jaxpr_as_fun(jax_core.ClosedJaxpr(jaxpr, ()))(*values.values())
+    alone = _jaxprs.single(equation, [*values])
+    results = _jaxprs.jaxpr_as_fun(alone)(*values.values())
     return [*map(jnp.asarray, results)]  # what passes a literal on is no array
 
 
 def pullback(
-    equation: jax_core.JaxprEqn, values: Values, active: Sequence[jax_core.Var]
+    equation: JaxprEqn, values: Values, active: Sequence[Var]
 ) -> Callable[[Sequence[Any]], Sequence[Array]]:
     """Differentiates an equation in reverse mode.
 
@@ -87,7 +71,7 @@ def pullback(
         # A while loop has no reverse mode, but its number of trips is known here.
         trips = _trips(equation, values)
 
-        def compute(equation: jax_core.JaxprEqn, values: Values) -> list[Array]:
+        def compute(equation: JaxprEqn, values: Values) -> list[Array]:
             return _repeat(_while_loop(equation, values), trips)
 
     def function(*moved: Array) -> list[Array]:
@@ -105,7 +89,7 @@ def pullback(
 
 
 def inside(
-    equation: jax_core.JaxprEqn, values: Values, cotangents: Sequence[Any]
+    equation: JaxprEqn, values: Values, cotangents: Sequence[Any]
 ) -> Inside | None:
     """Finds the function that an equation holds, and one call of it.
 
@@ -120,27 +104,34 @@ def inside(
     Returns:
         The call; None where there is no such function, or it is never called.
     """
-    operands, params = _in_order(equation, values), equation.params
+    operands = _in_order(equation, values)
     match equation.primitive:
         case primitives.cond_p:
-            last = len(params["branches"]) - 1
-            branch = params["branches"][min(max(int(operands[0]), 0), last)]
+            branches = list(_jaxprs.inner_jaxprs(equation))
+            branch = branches[min(max(int(operands[0]), 0), len(branches) - 1)]
             return Inside(branch, equation.invars[1:], operands[1:], cotangents)
-        case primitives.custom_jvp_call_p | primitives.custom_vjp_call_p:
-            return Inside(params["call_jaxpr"], equation.invars, operands, None)
         case primitives.scan_p:
-            loop = _scan_loop(equation, values)
-            return _last_step(loop, params["length"], cotangents)
+            scan = _jaxprs.scan_of(equation, operands)
+            loop = _Loop(
+                scan.body,
+                equation.invars,
+                scan.constants,
+                scan.carry,
+                scan.rows,
+                scan.reverse,
+            )
+            return _last_step(loop, scan.length, cotangents)
         case primitives.while_p:
             loop = _while_loop(equation, values)
             return _last_step(loop, _trips(equation, values), cotangents)
-    return None
+    called = _jaxprs.called(equation)
+    return called and Inside(called, equation.invars, operands, None)
 
 
 class _Loop(NamedTuple):
     """A loop over `body(*fixed, *carry, *row) -> (*carry, *row of results)`."""
 
-    body: jax_core.ClosedJaxpr
+    body: ClosedJaxpr
     operands: Sequence[Any]
     fixed: list[Any]
     carry: list[Any]
@@ -148,38 +139,22 @@ class _Loop(NamedTuple):
     reverse: bool = False
 
 
-def _scan_loop(equation: jax_core.JaxprEqn, values: Values) -> _Loop:
-    params, operands = equation.params, _in_order(equation, values)
-    start, stop = params["num_consts"], params["num_consts"] + params["num_carry"]
-    return _Loop(
-        params["jaxpr"],
-        equation.invars,
-        operands[:start],
-        operands[start:stop],
-        operands[stop:],
-        params["reverse"],
-    )
+def _while_loop(equation: JaxprEqn, values: Values) -> _Loop:
+    operands = _in_order(equation, values)
+    loop = _jaxprs.while_of(equation, operands)
+    if not loop.test.out_avals[0].shape:
+        atoms = equation.invars[len(loop.test_constants) :]
+        return _Loop(loop.body, atoms, loop.constants, loop.carry, [])
+    body = jax.make_jaxpr(_masked_body(loop))(*operands)
+    fixed = [*loop.test_constants, *loop.constants]
+    return _Loop(body, equation.invars, fixed, loop.carry, [])
 
 
-def _while_loop(equation: jax_core.JaxprEqn, values: Values) -> _Loop:
-    params, operands = equation.params, _in_order(equation, values)
-    start = params["cond_nconsts"]
-    stop = start + params["body_nconsts"]
-    if params["cond_jaxpr"].out_avals[0].shape:
-        start, body = 0, jax.make_jaxpr(_masked_body(params))(*operands)
-    else:
-        body = params["body_jaxpr"]
-    return _Loop(
-        body, equation.invars[start:], operands[start:stop], operands[stop:], []
-    )
-
-
-def _masked_body(params: dict[str, Any]) -> Callable[..., list[Array]]:
+def _masked_body(loop: _jaxprs.While) -> Callable[..., list[Array]]:
     """The body of a loop that `jax.vmap` made of many, some of which are done."""
-    test = jax_core.jaxpr_as_fun(params["cond_jaxpr"])
-    body = jax_core.jaxpr_as_fun(params["body_jaxpr"])
-    start = params["cond_nconsts"]
-    stop = start + params["body_nconsts"]
+    test, body = map(_jaxprs.jaxpr_as_fun, (loop.test, loop.body))
+    start = len(loop.test_constants)
+    stop = start + len(loop.constants)
 
     def masked(*operands: Any) -> list[Array]:
         tested, carry = operands[:start], operands[stop:]
@@ -192,14 +167,13 @@ def _masked_body(params: dict[str, Any]) -> Callable[..., list[Array]]:
     return masked
 
 
-def _trips(equation: jax_core.JaxprEqn, values: Values) -> int:
-    loop, params = _while_loop(equation, values), equation.params
-    tested = _in_order(equation, values)[: params["cond_nconsts"]]
-    test = jax_core.jaxpr_as_fun(params["cond_jaxpr"])
-    body = jax_core.jaxpr_as_fun(loop.body)
+def _trips(equation: JaxprEqn, values: Values) -> int:
+    loop = _while_loop(equation, values)
+    whole = _jaxprs.while_of(equation, _in_order(equation, values))
+    test, body = map(_jaxprs.jaxpr_as_fun, (whole.test, loop.body))
     return int(
         jax.lax.while_loop(
-            lambda state: test(*tested, *state[1:])[0].any(),
+            lambda state: test(*whole.test_constants, *state[1:])[0].any(),
             lambda state: (state[0] + 1, *body(*loop.fixed, *state[1:])),
             (0, *loop.carry),
         )[0]
@@ -207,7 +181,7 @@ def _trips(equation: jax_core.JaxprEqn, values: Values) -> int:
 
 
 def _repeat(loop: _Loop, length: int) -> list[Array]:
-    body = jax_core.jaxpr_as_fun(loop.body)
+    body = _jaxprs.jaxpr_as_fun(loop.body)
 
     def step(carry: list[Any], row: list[Any]) -> tuple[list[Any], None]:
         return body(*loop.fixed, *carry, *row)[: len(carry)], None
@@ -231,13 +205,13 @@ def _last_step(loop: _Loop, length: int, cotangents: Sequence[Any]) -> Inside | 
     )
 
 
-def _function_name(equation: jax_core.JaxprEqn) -> str:
-    inner = equation.params.get("call_jaxpr")
-    return inner.jaxpr.debug_info.func_name if inner else equation.primitive.name
+def _function_name(equation: JaxprEqn) -> str:
+    called = _jaxprs.called(equation)
+    return _jaxprs.function_name(called) if called else equation.primitive.name
 
 
-def _in_order(equation: jax_core.JaxprEqn, values: Values) -> list[Any]:
+def _in_order(equation: JaxprEqn, values: Values) -> list[Any]:
     return [
-        literal(atom) if isinstance(atom, jax_core.Literal) else values[atom]
+        _jaxprs.literal(atom) if isinstance(atom, Literal) else values[atom]
         for atom in equation.invars
     ]

@@ -6,12 +6,10 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-import jax
-import jax.extend.core as jax_core
-import jax.numpy as jnp
 import numpy as np
 
 from funclearn._graphs.types import Edge, Node
+from funclearn._jaxprs import JaxprEqn, is_key
 
 __all__ = [
     "formula",
@@ -75,7 +73,7 @@ def number(value: Any, digits: int = 4) -> str:
         digits: how many digits are significant, after the point at least: 1763.885 is
             1764, and 0.00123456 is 0.001235.
     """
-    if jnp.issubdtype(value.dtype, jax.dtypes.prng_key):
+    if is_key(value.dtype):
         return "key"
     scalar = np.asarray(value).item()
     if isinstance(scalar, bool | int):
@@ -89,7 +87,7 @@ def number(value: Any, digits: int = 4) -> str:
 
 def is_uniform(value: Any) -> bool:
     """Whether an array is a scalar, or all of one number, so that a number says it."""
-    if jnp.issubdtype(value.dtype, jax.dtypes.prng_key):
+    if is_key(value.dtype):
         return False
     entries = np.asarray(value)
     return entries.ndim == 0 or (
@@ -118,7 +116,7 @@ def summary(value: Any, *, shape: bool = True) -> str:
 def _content(array: Any) -> str:
     if array.size == 0:
         return "empty"
-    if jnp.issubdtype(array.dtype, jax.dtypes.prng_key):
+    if is_key(array.dtype):
         return "keys"
     entries = np.asarray(array).ravel()
     if np.iscomplexobj(entries):
@@ -178,7 +176,7 @@ def _end(parts: list[str]) -> str:
     )
 
 
-def formula(equation: jax_core.JaxprEqn, operands: Sequence[str]) -> str:
+def formula(equation: JaxprEqn, operands: Sequence[str]) -> str:
     """Writes an equation of a jaxpr in mathematical notation.
 
     Args:

@@ -7,20 +7,14 @@ nothing are left out, and those that depend on no input are folded into constant
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-import jax.extend.core as jax_core
 import jax.numpy as jnp
-from jax.extend.core import primitives
 
-from funclearn._graphs.equations import evaluate, is_inexact, literal
+from funclearn import _jaxprs
+from funclearn._graphs.equations import evaluate, is_inexact
+from funclearn._jaxprs import ClosedJaxpr, DropVar, JaxprEqn, Literal, Var, primitives
 
 __all__ = ["Record", "Result", "Tape", "record"]
 
-_OPENED = {
-    primitives.call_p,
-    primitives.closed_call_p,
-    primitives.jit_p,
-    primitives.remat_p,
-}
 _CAN_CHANGE_NOTHING = {
     primitives.broadcast_in_dim_p,
     primitives.convert_element_type_p,
@@ -51,8 +45,8 @@ class Record(NamedTuple):
     operation: str
     results: Sequence[Any]
     active: bool = False
-    equation: jax_core.JaxprEqn | None = None
-    operands: Mapping[jax_core.Var, Result] = {}
+    equation: JaxprEqn | None = None
+    operands: Mapping[Var, Result] = {}
 
 
 class Tape(NamedTuple):
@@ -75,7 +69,7 @@ class Tape(NamedTuple):
         """Looks up a value."""
         return self.records[result.position].results[result.slot]
 
-    def operand_values(self, position: int) -> dict[jax_core.Var, Any]:
+    def operand_values(self, position: int) -> dict[Var, Any]:
         """Looks up what the equation at a position was given."""
         operands = self.records[position].operands
         return {variable: self.value(result) for variable, result in operands.items()}
@@ -86,7 +80,7 @@ class Tape(NamedTuple):
 
 
 def record(
-    jaxpr: jax_core.ClosedJaxpr, names: Sequence[str], arguments: Sequence[Any]
+    jaxpr: ClosedJaxpr, names: Sequence[str], arguments: Sequence[Any]
 ) -> tuple[Tape, list[Result]]:
     """Evaluates a jaxpr, equation by equation.
 
@@ -102,36 +96,28 @@ def record(
     inputs = [
         tape.add(Record("input", (value,), is_inexact(value)))[0] for value in arguments
     ]
-    constants = [_constant(tape, value) for value in jaxpr.consts]
-    return tape, _interpret(tape, jaxpr.jaxpr, [*constants, *inputs])
+    return tape, _record(tape, jaxpr, inputs)
 
 
 def _constant(tape: Tape, value: Any) -> Result:
     return tape.add(Record("constant", (jnp.asarray(value),)))[0]
 
 
-def _interpret(
-    tape: Tape, jaxpr: jax_core.Jaxpr, arguments: Sequence[Result]
+def _record(
+    tape: Tape, jaxpr: ClosedJaxpr, arguments: Sequence[Result]
 ) -> list[Result]:
-    variables = (*jaxpr.constvars, *jaxpr.invars)
-    environment = dict(zip(variables, arguments, strict=True))
-
-    def read(atom: Any) -> Result:
-        if isinstance(atom, jax_core.Literal):
-            return _constant(tape, literal(atom))
-        return environment[atom]
-
-    for equation in jaxpr.eqns:
-        results = _apply(tape, equation, [read(atom) for atom in equation.invars])
-        environment.update(zip(equation.outvars, results, strict=True))
-    return [read(atom) for atom in jaxpr.outvars]
+    return _jaxprs.interpret(
+        jaxpr,
+        arguments,
+        lambda equation, operands: _apply(tape, equation, operands),
+        lambda value: _constant(tape, value),
+    )
 
 
-def _apply(
-    tape: Tape, equation: jax_core.JaxprEqn, operands: list[Result]
-) -> list[Result]:
-    if equation.primitive in _OPENED:
-        return _open(tape, equation, operands)
+def _apply(tape: Tape, equation: JaxprEqn, operands: list[Result]) -> list[Result]:
+    called = _jaxprs.called(equation)
+    if called and not _jaxprs.has_rule(equation):
+        return _record(tape, called, operands)
     if equation.primitive is primitives.name_p:
         return _name(tape, equation, operands[0])
     if equation.primitive in _CAN_CHANGE_NOTHING and _changes_nothing(equation):
@@ -139,24 +125,13 @@ def _apply(
     return _evaluate(tape, equation, operands)
 
 
-def _open(
-    tape: Tape, equation: jax_core.JaxprEqn, operands: list[Result]
-) -> list[Result]:
-    params = equation.params
-    inner = params["jaxpr"] if "jaxpr" in params else params["call_jaxpr"]
-    if isinstance(inner, jax_core.Jaxpr):
-        return _interpret(tape, inner, operands)
-    constants = [_constant(tape, value) for value in inner.consts]
-    return _interpret(tape, inner.jaxpr, [*constants, *operands])
-
-
-def _changes_nothing(equation: jax_core.JaxprEqn) -> bool:
+def _changes_nothing(equation: JaxprEqn) -> bool:
     before: Any = equation.invars[0].aval
     after: Any = equation.outvars[0].aval
     return (before.shape, before.dtype) == (after.shape, after.dtype)
 
 
-def _name(tape: Tape, equation: jax_core.JaxprEqn, operand: Result) -> list[Result]:
+def _name(tape: Tape, equation: JaxprEqn, operand: Result) -> list[Result]:
     name = equation.params["name"]
     named = tape.records[operand.position]
     if operand.position not in tape.names and _has_one_result(named):
@@ -169,17 +144,15 @@ def _name(tape: Tape, equation: jax_core.JaxprEqn, operand: Result) -> list[Resu
 
 def _has_one_result(record: Record) -> bool:
     variables = record.equation.outvars if record.equation else ()
-    kept = [v for v in variables if not isinstance(v, jax_core.DropVar)]
+    kept = [v for v in variables if not isinstance(v, DropVar)]
     return len(kept) == 1
 
 
-def _evaluate(
-    tape: Tape, equation: jax_core.JaxprEqn, operands: list[Result]
-) -> list[Result]:
+def _evaluate(tape: Tape, equation: JaxprEqn, operands: list[Result]) -> list[Result]:
     sources = {
         atom: operand
         for atom, operand in zip(equation.invars, operands, strict=True)
-        if not isinstance(atom, jax_core.Literal)
+        if not isinstance(atom, Literal)
     }
     values = {atom: tape.value(source) for atom, source in sources.items()}
     results = evaluate(equation, values)

@@ -13,10 +13,9 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.core import Tracer
-from jax.extend.core import ClosedJaxpr
 
 from funclearn._checks import integer_at_least, leading_length
+from funclearn._jaxprs import ClosedJaxpr, Tracer
 from funclearn._sweeps.compilation import compile_block, lanes_in_block
 from funclearn._sweeps.host import adopt, empty, restorer, run_all, to_host
 

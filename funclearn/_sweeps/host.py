@@ -17,6 +17,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from funclearn._jaxprs import is_key
+
 __all__ = ["adopt", "empty", "restorer", "run_all", "to_host"]
 
 _ALIGNMENT = 64  # bytes, without which JAX copies
@@ -25,7 +27,7 @@ _WORTH_THREADS = 2e-3  # seconds
 
 def empty(n_rows: int, row: Any) -> np.ndarray:
     """Memory that `adopt` need not copy, for rows of the shape and dtype of `row`."""
-    if _is_key(row.dtype):
+    if is_key(row.dtype):
         row = jax.eval_shape(jax.random.key_data, row)
     shape, dtype = (n_rows, *row.shape), np.dtype(row.dtype)
     n_bytes = math.prod(shape) * dtype.itemsize
@@ -36,12 +38,12 @@ def empty(n_rows: int, row: Any) -> np.ndarray:
 
 def to_host(array: Any) -> np.ndarray:
     """Waits for an array of JAX and shows it to NumPy, on a CPU without a copy."""
-    return np.asarray(jax.random.key_data(array) if _is_key(array.dtype) else array)
+    return np.asarray(jax.random.key_data(array) if is_key(array.dtype) else array)
 
 
 def restorer(dtype: Any) -> Callable[[Any], Any]:
     """Makes of what `to_host` shows an argument of the given dtype."""
-    if not _is_key(dtype):
+    if not is_key(dtype):
         return lambda data: data
     impl = jax.random.key_impl(jnp.empty((), dtype))
     return functools.partial(jax.random.wrap_key_data, impl=impl)
@@ -85,7 +87,3 @@ def _taken_from(queue: collections.deque[Any]) -> Iterator[Any]:
 
 def _n_threads() -> int:
     return (os.cpu_count() or 1) if jax.default_backend() == "cpu" else 1
-
-
-def _is_key(dtype: Any) -> bool:
-    return jnp.issubdtype(dtype, jax.dtypes.prng_key)

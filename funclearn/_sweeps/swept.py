@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from funclearn._checks import integer_at_least, leading_length
+from funclearn._jaxprs import is_key
 from funclearn._sweeps import tables
 from funclearn.stopping import Reason, Rule
 
@@ -257,6 +258,6 @@ def _labels(name: str, values: Any) -> np.ndarray:
 
 def _is_numeric(values: Any, *, ndim: int) -> bool:
     is_array = isinstance(values, jax.Array | np.ndarray)
-    if not is_array or jnp.issubdtype(values.dtype, jax.dtypes.prng_key):
+    if not is_array or is_key(values.dtype):
         return False
     return values.ndim == ndim

@@ -75,7 +75,7 @@ class _Drawing:
         self.captured.append(self.array((self.rng.choice([700, 1500, 3000]),)))
 
     def choose(self, choices: Sequence[Any]) -> Any:
-        return choices[self.rng.integers(len(choices))]
+        return choices[int(self.rng.integers(len(choices)))]
 
     def chance(self, probability: float) -> bool:
         return bool(self.rng.random() < probability)
@@ -348,7 +348,7 @@ def draw(seed: Sequence[int], lanes: int) -> Program:
     inputs = _Drawing(seed)
     count = int(inputs.rng.integers(1, 4))
     kinds = [(inputs.shape(), inputs.dtype()) for _ in range(count)]
-    values = {
+    values: dict[str, Any] = {
         f"x{place}": inputs.array((lanes, *shape), dtype)
         for place, (shape, dtype) in enumerate(kinds)
     }

@@ -82,5 +82,5 @@ def _fitted(
 
 def _agree(whole: Any, plain: Any) -> bool:
     one, other = np.asarray(whole), np.asarray(plain)
-    largest = np.max(np.abs(other), initial=0)
+    largest = np.max(np.abs(other), initial=0, where=np.isfinite(other))
     return np.allclose(one, other, rtol=0, atol=_ROUNDING * largest, equal_nan=True)

@@ -81,12 +81,16 @@ def show(title: str, figures: Sequence[Figure], note: str = "") -> None:
     for figure in figures:
         table.add_row(
             figure.name,
-            f"{figure.value:.3g} {figure.unit}",
+            f"{_number(figure.value)} {figure.unit}",
             _target(figure),
             {None: "", True: "[green]met[/]", False: "[red]missed[/]"}[figure.met],
             figure.beside,
         )
     Console(width=max(100, Console().width)).print(table, note)
+
+
+def _number(value: float) -> str:
+    return str(value) if isinstance(value, int) else f"{value:.3g}"
 
 
 def _target(figure: Figure) -> str:

@@ -37,7 +37,7 @@ class Outcome(NamedTuple):
         seed: what it was drawn from.
         whole: whether a loop of it was compiled whole.
         apart: the largest difference to the plain program.
-        died: the exit status of the process that it ended, or 0.
+        died: the exit status of the process that it ended, or 0; 1 after an exception.
     """
 
     seed: int
@@ -145,7 +145,8 @@ def main() -> None:
     figures = [
         Figure("programs", len(told), ""),
         Figure("compiled whole", sum(one.whole for one in told), ""),
-        Figure("aborts", sum(bool(one.died) for one in told), "", 0),
+        Figure("aborts", sum(one.died not in (0, 1) for one in told), "", 0),
+        Figure("exceptions", sum(one.died == 1 for one in told), "", 0),
         Figure("differences", sum(one.apart > ROUNDING for one in told), "", 0),
         Figure("largest rounding", max(one.apart for one in told), "units"),
     ]

@@ -15,14 +15,16 @@ import contextlib
 import io
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import quoteattr
 
 import matplotlib
 from cycler import cycler
 from matplotlib.contour import ContourSet
 from matplotlib.figure import Figure
-from matplotlib.typing import RcKeyType
+
+if TYPE_CHECKING:
+    from matplotlib.typing import RcKeyType  # from matplotlib 3.11 on
 
 __all__ = [
     "BLUE",
@@ -52,7 +54,7 @@ LINE_STYLES = ("-", "--", "-.", ":", (0, (6, 1.5, 1, 1.5, 1, 1.5)), (0, (8, 2)))
 
 FONTS = "system-ui, 'Segoe UI', 'DejaVu Sans', sans-serif"
 
-_SETTINGS: dict[RcKeyType, Any] = {
+_SETTINGS: dict["RcKeyType", Any] = {
     "axes.axisbelow": True,
     "axes.edgecolor": INK,
     "axes.facecolor": "none",

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from benchmarks import marks
-from funclearn import _xla
+from funclearn import _xla, sweeps
 from funclearn._sweeps.stages import cut
 
 ON_A_CPU = pytest.mark.skipif(
@@ -99,6 +99,18 @@ def test_random_programs_do_not_end_the_process_and_agree():
     assert len(told) == 40
     assert not [one for one in told if one.died or one.apart > marks.ROUNDING]
     assert sum(one.whole for one in told) > 20
+
+
+def test_what_is_dropped_need_not_be_possible():
+    def run(x):
+        def halve(_, x):
+            jnp.argmin(jax.lax.complex(x, x)[None])  # which JAX cannot lower
+            return x / 2
+
+        return jax.lax.fori_loop(0, 3, halve, x)
+
+    values = jnp.arange(4.0)
+    np.testing.assert_array_equal(sweeps.sweep(run, {"x": values}).result, values / 8)
 
 
 @ON_A_CPU

@@ -68,8 +68,9 @@ def compile_block(closed: ClosedJaxpr, size: int, whole: bool = True) -> Block:
     """
     program = cut(closed, size)
     if whole and any(stage.small for stage in program.stages) and _xla.may_ask():
-        # XLA may not know the options, or refuse what looks as if it could be done.
-        with contextlib.suppress(jax.errors.JaxRuntimeError):
+        # XLA may not know the options, or refuse what looks as if it could be done, and
+        # JAX what it would otherwise have dropped. The plain way tells what is wrong.
+        with contextlib.suppress(Exception):
             return _block(program, size)
     return _block(cut(closed, size, whole=False), size)
 
@@ -121,7 +122,7 @@ def _compile(stage: Stage, size: int) -> Callable[..., list[Any]]:
     # What goes unused is kept, since JAX would drop it from inner calls as well.
     jitted = jax.jit(
         in_one_function if stage.small else lanes,
-        keep_unused=True,
+        keep_unused=stage.small,
         compiler_options=_xla.OPTIONS if stage.small else None,
     )
     return jitted.lower(*types).compile()

@@ -21,8 +21,7 @@ from jaxlib.version import __version__ as jaxlib_version
 
 from benchmarks._measure import Figure, show
 from benchmarks._programs import Program, draw
-from funclearn._sweeps.compilation import compile_block
-from funclearn._sweeps.stages import cut
+from funclearn._lanes import compile_block, cut
 
 TO_A_CHILD = 200
 LANES = [1, 4, 16]

@@ -1,13 +1,10 @@
-"""What `fit`, its stopping rules and the import cost: `python -m benchmarks.overhead`.
+"""What `fit` and its stopping rules cost: `python -m benchmarks.overhead`.
 
 The yardstick for `fit` is a `jax.lax.scan` over the same update, written by hand and
-compiled; for a rule, the same run without it; for the import, the two packages that a
-user of this one imports anyway.
+compiled; for a rule, the same run without it.
 """
 
 import functools
-import subprocess
-import sys
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -93,8 +90,7 @@ def fit_against_scan(name: str, problem: Problem) -> Iterator[Figure]:
 
     def last_of_fit(params: Any) -> Any:
         start = state._replace(params=params)
-        run = fl.fit(step, start, problem.data, epochs=problem.epochs)
-        return run.history.loss[-1]
+        return fl.fit(step, start, problem.data, epochs=problem.epochs).final.loss
 
     slopes = {
         way: functools.partial(jax.jit(jax.grad(last)), problem.params)
@@ -104,18 +100,6 @@ def fit_against_scan(name: str, problem: Problem) -> Iterator[Figure]:
     yield Figure(f"{name}: jax.grad of fit", ratio, beside="of the scan")
 
 
-def imports() -> Figure:
-    """How many times as long a process takes that also imports this package."""
-
-    def process(imported: str) -> None:
-        subprocess.run([sys.executable, "-c", f"import {imported}"], check=True)
-
-    ours, theirs = "jax, optax, funclearn", "jax, optax"
-    runs = {text: functools.partial(process, text) for text in (ours, theirs)}
-    ratio = median_ratio(seconds(runs, turns=11), ours, theirs)
-    return Figure("import funclearn", ratio, target=1.15, beside=f"import {theirs}")
-
-
 def main() -> None:
     """Prints the figures."""
     figures = [
@@ -123,7 +107,7 @@ def main() -> None:
         for name, problem in problems().items()
         for figure in fit_against_scan(name, problem)
     ]
-    show("Overhead", [*figures, imports()])
+    show("Overhead", figures)
 
 
 if __name__ == "__main__":

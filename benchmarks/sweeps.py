@@ -43,6 +43,12 @@ def final(learning_rate: Any) -> Any:
     return params, line_loss(params, READINGS, KEY)
 
 
+def last_row(learning_rate: Any) -> Any:
+    """The final parameters and the last loss of a history that nobody reads."""
+    run = fit_line(optax.sgd(learning_rate))
+    return run.state.params, run.final.loss
+
+
 def whole_history(learning_rate: Any) -> Any:
     """The final parameters and the loss of every epoch."""
     run = fit_line(optax.sgd(learning_rate))
@@ -126,6 +132,7 @@ def of_the_thermometer() -> Iterator[Figure]:
     planned = len(RATES) * EPOCHS
     for name, run, steps, target in (
         ("final states and losses", final, planned, 1.0),
+        ("final states and last rows", last_row, planned, 1.0),
         ("whole history", whole_history, planned, 2.0),
         ("with a stopping rule", stopped, executed, 2.0),
     ):

@@ -1,11 +1,15 @@
-"""The mechanics of learning in functional JAX: a training run is a pure function."""
+"""The mechanics of learning in functional JAX: a training run is a pure function.
 
-from importlib import import_module as _import_module
+Examples in the documentation of functions begin after
+
+    import jax, jax.numpy as jnp, numpy as np, optax
+    import funclearn as fl
+"""
+
 from importlib.metadata import version as _version
 from typing import TYPE_CHECKING as _TYPE_CHECKING
-from typing import Any as _Any
 
-from funclearn import analytic as analytic
+from funclearn import _lazy
 from funclearn import data as data
 from funclearn import gradients as gradients
 from funclearn import losses as losses
@@ -26,6 +30,7 @@ from funclearn.training import init_state as init_state
 from funclearn.training import make_train_step as make_train_step
 
 if _TYPE_CHECKING:
+    from funclearn import analytic as analytic
     from funclearn import diagnosis as diagnosis
     from funclearn import graphs as graphs
     from funclearn import plots as plots
@@ -36,18 +41,16 @@ if _TYPE_CHECKING:
 
 __version__ = _version("funclearn")
 
-_OPENED_ON_ENTRY = frozenset(
-    {"diagnosis", "graphs", "plots", "running", "sweeps", "testing", "validation"}
+__getattr__, __dir__ = _lazy.attach(
+    __name__,
+    modules=(
+        "analytic",
+        "diagnosis",
+        "graphs",
+        "plots",
+        "running",
+        "sweeps",
+        "testing",
+        "validation",
+    ),
 )
-
-
-def __getattr__(name: str) -> _Any:
-    """Imports a module above training when it is first asked for."""
-    if name in _OPENED_ON_ENTRY:
-        return _import_module(f"funclearn.{name}")
-    raise AttributeError(f"module 'funclearn' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    """The names at hand and those of the modules that are imported when asked for."""
-    return sorted({*globals(), *_OPENED_ON_ENTRY})

@@ -11,12 +11,17 @@ from typing import Any, TypeGuard
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import PyTree
 
 from funclearn._jaxprs import is_key
 
 __all__ = [
+    "check_at_least_one",
+    "check_batch_size",
     "check_floating",
     "check_key",
+    "check_not_negative",
+    "check_positive",
     "check_same_structure",
     "integer_at_least",
     "is_static_number",
@@ -26,12 +31,12 @@ __all__ = [
 ]
 
 
-def path_name(name: str, path: tuple[Any, ...]) -> str:
+def path_name(name: str, path: tuple[object, ...]) -> str:
     """Writes the leaf at `path` of the argument `name` as Python would reach it."""
     return name + jax.tree_util.keystr(path)
 
 
-def is_static_number(value: Any) -> TypeGuard[float]:
+def is_static_number(value: object) -> TypeGuard[float]:
     """Whether `value` is a real number that is known while tracing."""
     return isinstance(value, Real) and not isinstance(value, bool)
 
@@ -57,7 +62,7 @@ def integer_at_least(name: str, value: Any, minimum: int) -> int:
     return number
 
 
-def check_key(name: str, key: Any) -> None:
+def check_key(name: str, key: object) -> None:
     """Refuses everything but one typed PRNG key.
 
     Raises:
@@ -71,7 +76,7 @@ def check_key(name: str, key: Any) -> None:
         raise ValueError(f"{name} must be a single key; got keys of shape {key.shape}.")
 
 
-def check_floating(name: str, tree: Any) -> None:
+def check_floating(name: str, tree: PyTree) -> None:
     """Refuses pytrees that cannot be differentiated.
 
     Raises:
@@ -90,7 +95,7 @@ def check_floating(name: str, tree: Any) -> None:
             )
 
 
-def leading_length(name: str, tree: Any) -> int:
+def leading_length(name: str, tree: PyTree) -> int:
     """The number of rows that every leaf of a batch shares.
 
     Raises:
@@ -113,7 +118,7 @@ def leading_length(name: str, tree: Any) -> int:
 
 
 def check_same_structure(
-    name: str, got: Any, needed: Any, meaning: str, *, dtypes: bool = True
+    name: str, got: PyTree, needed: PyTree, meaning: str, *, dtypes: bool = True
 ) -> None:
     """Refuses a pytree whose structure, shapes or dtypes differ from those needed.
 
@@ -158,3 +163,49 @@ def positive_number(name: str, value: Any, advice: str = "") -> float:
     if not 0 < number < math.inf:
         raise ValueError(f"{name} must be positive and finite; got {number}.{advice}")
     return number
+
+
+def check_positive(name: str, value: object) -> None:
+    """Refuses a number that is known while tracing and not positive.
+
+    Raises:
+        ValueError: if it is zero, negative or NaN.
+    """
+    if is_static_number(value) and not value > 0:
+        raise ValueError(f"{name} must be positive; got {value}.")
+
+
+def check_not_negative(name: str, value: object) -> None:
+    """Refuses a number that is known while tracing and negative.
+
+    Raises:
+        ValueError: if it is less than 0 or NaN.
+    """
+    if is_static_number(value) and not value >= 0:
+        raise ValueError(f"{name} must not be negative; got {value}.")
+
+
+def check_at_least_one(name: str, value: object) -> None:
+    """Refuses a number that is known while tracing and less than 1.
+
+    Raises:
+        ValueError: if it is less than 1 or NaN.
+    """
+    if is_static_number(value) and not value >= 1:
+        raise ValueError(f"{name} must be at least 1; got {value}.")
+
+
+def check_batch_size(batch_size: object, n_rows: int) -> int:
+    """Returns `batch_size` as an integer between 1 and the number of rows.
+
+    Raises:
+        TypeError: if it is no integer that is known while tracing.
+        ValueError: if it is less than 1 or more than `n_rows`.
+    """
+    batch_size = integer_at_least("batch_size", batch_size, 1)
+    if batch_size > n_rows:
+        raise ValueError(
+            f"batch_size must be at most the number of rows, {n_rows}; got "
+            f"{batch_size}."
+        )
+    return batch_size

@@ -39,7 +39,7 @@ OPTIONS = {
 """Compiler options for such loops: no calls of a library, and wide vectors."""
 
 _TESTED = frozenset({"0.10.2", "0.12.0.1"})  # versions of jaxlib
-_TRIAL = "from funclearn._sweeps.trial import main; main()"
+_TRIAL = "from funclearn._trial import main; main()"
 _IN_TRIAL = "FUNCLEARN_TRIAL"
 _PATIENCE = 120  # seconds
 _PASSED, _FAILED = "passed", "failed"
@@ -129,7 +129,8 @@ def _folder() -> Path:
 def _name() -> str:
     """What an answer hangs on: XLA, the processor, and the code that asks."""
     own = Path(__file__).parent
-    code = [own / "_jaxprs.py", own / "_loops.py", *sorted(own.glob("_sweeps/*.py"))]
+    rooms = ("_jaxprs", "_lanes", "training")
+    code = [path for room in rooms for path in sorted((own / room).glob("*.py"))]
     told = [jax.__version__, _processor(), os.environ.get("XLA_FLAGS", "")]
     digest = hashlib.sha256("\n".join(told).encode())
     for path in code:

@@ -7,12 +7,14 @@ over everything that it is given. Subtracting `(n,)` from `(n, 1)` would broadca
 A penalty is `params -> scalar`, added to the loss by `funclearn.make_objective`.
 """
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Shaped
 
-from funclearn._checks import is_static_number
+from funclearn._checks import check_not_negative, check_positive
 from funclearn._types import Params, Penalty, Scalar, ScalarLike
 
 __all__ = ["cross_entropy", "huber", "l1", "l2", "mae", "mse"]
@@ -27,6 +29,10 @@ def mse(predictions: Shaped[Array, "..."], targets: Shaped[Array, "..."]) -> Sca
 
     Raises:
         ValueError: if the shapes differ, or there is nothing to average.
+
+    Example:
+        >>> print(fl.losses.mse(jnp.array([1.0, 2.0]), jnp.array([1.0, 4.0])))
+        2.0
     """
     _check_equal_shapes(predictions, targets)
     return jnp.mean(optax.squared_error(predictions, targets))
@@ -70,8 +76,7 @@ def huber(
         Huber, Robust estimation of a location parameter, 1964.
     """
     _check_equal_shapes(predictions, targets)
-    if is_static_number(delta) and not delta > 0:
-        raise ValueError(f"delta must be positive; got {delta}.")
+    check_positive("delta", delta)
     return jnp.mean(optax.huber_loss(predictions, targets, delta=delta))
 
 
@@ -125,9 +130,8 @@ def l2(strength: ScalarLike) -> Penalty:
     return _penalty(strength, jnp.square)
 
 
-def _penalty(strength: ScalarLike, size) -> Penalty:
-    if is_static_number(strength) and not strength >= 0:
-        raise ValueError(f"strength must not be negative; got {strength}.")
+def _penalty(strength: ScalarLike, size: Callable[[Array], Array]) -> Penalty:
+    check_not_negative("strength", strength)
 
     def penalty(params: Params) -> Scalar:
         sizes = [jnp.sum(size(leaf)) for leaf in jax.tree.leaves(params)]

@@ -9,17 +9,17 @@ is, and knows neither penalty nor noise.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, PRNGKeyArray
+import numpy as np
+from jaxtyping import Array, PRNGKeyArray, PyTree
 
-from funclearn._checks import check_key, is_static_number
+from funclearn._checks import check_key, check_not_negative, is_static_number
 from funclearn._types import Batch, Objective, Params, Penalty, Scalar, ScalarLike
 from funclearn.models import Model
 
-__all__ = ["make_evaluation", "make_objective"]
+__all__ = ["loss_entry", "loss_of", "make_evaluation", "make_objective"]
 
 
 def make_objective(
@@ -46,9 +46,17 @@ def make_objective(
     Raises:
         ValueError: if `input_noise` is negative.
         TypeError: when the objective is called with noise and no typed key.
+
+    Example:
+        >>> objective = fl.make_objective(
+        ...     fl.models.linear, fl.losses.mse, penalty=fl.losses.l2(0.5)
+        ... )
+        >>> params = fl.models.LinearParams(jnp.float32(2), jnp.float32(0))
+        >>> batch = fl.Dataset(jnp.array([1.0, 2.0]), jnp.array([1.0, 4.0]))
+        >>> print(objective(params, batch, None))  # (1 + 0) / 2 + 0.5 * 4
+        2.5
     """
-    if is_static_number(input_noise) and not input_noise >= 0:
-        raise ValueError(f"input_noise must not be negative; got {input_noise}.")
+    check_not_negative("input_noise", input_noise)
     noiseless = is_static_number(input_noise) and input_noise == 0
 
     def objective(params: Params, batch: Batch, key: PRNGKeyArray | None) -> Scalar:
@@ -65,8 +73,8 @@ def make_objective(
 def make_evaluation(
     model: Model,
     loss: Callable[[Array, Array], Scalar],
-    metrics: Mapping[str, Callable[[Array, Array], Any]] | None = None,
-) -> Callable[[Params, Batch], Any]:
+    metrics: Mapping[str, Callable[[Array, Array], PyTree]] | None = None,
+) -> Callable[[Params, Batch], PyTree]:
     """Joins model and loss to `evaluate(params, dataset)`.
 
     Args:
@@ -80,6 +88,17 @@ def make_evaluation(
 
     Raises:
         ValueError: if a metric is named `"loss"`.
+
+    Example:
+        >>> evaluate = fl.make_evaluation(
+        ...     fl.models.linear, fl.losses.mse, {"mae": fl.losses.mae}
+        ... )
+        >>> params = fl.models.LinearParams(jnp.float32(2), jnp.float32(0))
+        >>> rows = fl.Dataset(jnp.array([1.0, 2.0]), jnp.array([1.0, 6.0]))
+        >>> for name, value in evaluate(params, rows).items():
+        ...     print(name, value)
+        loss 2.5
+        mae 1.5
     """
     if metrics is None:
         return lambda params, dataset: loss(
@@ -89,7 +108,7 @@ def make_evaluation(
         raise ValueError('metrics must not contain "loss", the name of the loss.')
     functions = {"loss": loss, **metrics}
 
-    def evaluate(params: Params, dataset: Batch) -> dict[str, Any]:
+    def evaluate(params: Params, dataset: Batch) -> dict[str, PyTree]:
         predictions = model.apply(params, dataset.inputs)
         return {
             name: function(predictions, dataset.targets)
@@ -99,6 +118,36 @@ def make_evaluation(
     return evaluate
 
 
-def _with_noise(key: Any, inputs: Array, noise: ScalarLike) -> Array:
+def _with_noise(key: PyTree, inputs: Array, noise: ScalarLike) -> Array:
     dtype = jnp.result_type(inputs, float)
     return inputs + noise * jax.random.normal(key, jnp.shape(inputs), dtype)
+
+
+def loss_entry(evaluation: PyTree) -> PyTree:
+    """What stands for the loss in an evaluation, or in evaluations that are stacked.
+
+    Args:
+        evaluation: a dictionary, of which it is the entry `"loss"`, None without one;
+            or anything else, which it is itself.
+    """
+    return evaluation.get("loss") if isinstance(evaluation, dict) else evaluation
+
+
+def loss_of(evaluation: PyTree) -> Scalar | None:
+    """The loss within what an evaluation returned.
+
+    Args:
+        evaluation: a real scalar, which is the loss; a dictionary with one under
+            `"loss"`; or anything else, which has none.
+
+    Returns:
+        The loss as a floating-point scalar, or None. A number of mistakes is a loss.
+    """
+    loss = loss_entry(evaluation)
+    if not isinstance(loss, jax.Array | np.ndarray | np.generic | float | int):
+        return None
+    dtype = jnp.result_type(loss)
+    real = jnp.issubdtype(dtype, jnp.floating) or jnp.issubdtype(dtype, jnp.integer)
+    if jnp.shape(loss) or not real:
+        return None
+    return jnp.asarray(loss, jnp.result_type(dtype, float))

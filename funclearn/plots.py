@@ -5,16 +5,20 @@ drew. Colours and line styles come from the axes' own cycle, grey ink from their
 figures, titles and files are the caller's.
 """
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeAlias
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
+from jaxtyping import Array
 from matplotlib.axes import Axes
 from matplotlib.contour import ContourSet
 from matplotlib.lines import Line2D
+from matplotlib.typing import ColorType
+
+from funclearn.data import Dataset
 
 __all__ = [
     "contours",
@@ -24,6 +28,9 @@ __all__ = [
     "paths",
     "residuals",
 ]
+
+Levels: TypeAlias = int | Sequence[float] | np.ndarray
+"""How many, or their values in increasing order."""
 
 
 def learning_curves(axes: Axes, losses: Mapping[str, ArrayLike]) -> list[Line2D]:
@@ -46,7 +53,7 @@ def learning_curves(axes: Axes, losses: Mapping[str, ArrayLike]) -> list[Line2D]
 
 
 def fit(
-    axes: Axes, dataset: Any, predictors: Mapping[str, Callable[[Any], Any]]
+    axes: Axes, dataset: Dataset, predictors: Mapping[str, Callable[[Array], ArrayLike]]
 ) -> list[Line2D]:
     """Draws a data set of one input as points, and predictions of it as lines.
 
@@ -102,7 +109,7 @@ def residuals(axes: Axes, predictions: ArrayLike, targets: ArrayLike) -> list[Li
 
 
 def distributions(
-    axes: Axes, samples: Mapping[str, ArrayLike], *, bins: Any = 50
+    axes: Axes, samples: Mapping[str, ArrayLike], *, bins: Levels = 50
 ) -> list[Line2D]:
     """Draws how samples are distributed, as the outlines of histograms.
 
@@ -142,11 +149,11 @@ def distributions(
 
 def contours(
     axes: Axes,
-    function: Callable[[Any, Any], Any],
+    function: Callable[[Array, Array], ArrayLike],
     x_range: tuple[float, float],
     y_range: tuple[float, float],
     *,
-    levels: Any = 12,
+    levels: Levels = 12,
     points: int = 101,
 ) -> ContourSet:
     """Draws the level lines of a function of two numbers, and fixes the axes' limits.
@@ -189,5 +196,5 @@ def paths(axes: Axes, points: Mapping[str, ArrayLike]) -> list[Line2D]:
     return lines
 
 
-def _ink(axes: Axes) -> Any:
+def _ink(axes: Axes) -> ColorType:
     return axes.spines["left"].get_edgecolor()

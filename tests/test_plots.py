@@ -160,3 +160,19 @@ def test_nothing_in_the_library_imports_it():
 
     program = "import sys, funclearn; sys.exit('matplotlib' in sys.modules)"
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_draws_the_shares_of_the_bins():
+    from funclearn import plots
+
+    samples = {
+        "a": np.array([0.0, 0.0, 1.0, 2.0]),
+        "b": np.array([2.0, np.nan, np.inf, 2.0]),
+    }
+    axes = Figure().subplots()
+    lines = plots.distributions(axes, samples, bins=2)
+    heights = [np.asarray(line.get_ydata()).tolist() for line in lines]
+    assert heights == [[0, 0.5, 0.5, 0.5, 0.5, 0], [0, 0, 0, 0.5, 0.5, 0]]
+    for line in lines:
+        np.testing.assert_array_equal(line.get_xdata(), [0, 0, 1, 1, 2, 2])
+    assert [line.get_label() for line in lines] == ["a", "b"]

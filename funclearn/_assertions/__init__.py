@@ -1,1 +1,0 @@
-"""What users' tests can assert of their own functions."""

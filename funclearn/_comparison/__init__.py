@@ -1,1 +1,0 @@
-"""Gradients against autodiff and differences that know their own noise."""

@@ -1,0 +1,134 @@
+"""What the library knows of JAX's inside, and the only place that does.
+
+A jaxpr is JAX's record of a traced function: equations, each a primitive applied to
+variables and literals, some of them holding further jaxprs. All that JAX has for
+extensions, as an experiment or undocumented is imported here, and what differs between
+its versions ends here:
+
+- before 0.11 a jaxpr that holds its constants is a class of its own, `ClosedJaxpr`, and
+  the jaxprs of some equations are not closed; since then there is one class;
+- since 0.11 the calls that are not `jax.jit` are one primitive, `eval_jaxpr`, and the
+  parameters of a scan no longer count its operands.
+
+What needs `jax.extend` is imported when asked for: that takes 30 ms, which whoever only
+trains need not pay.
+"""
+
+from typing import TYPE_CHECKING
+
+from funclearn import _lazy
+from funclearn._jaxprs._tracing import (
+    ShapedArray,
+    Tracer,
+    eval_jaxpr,
+    is_key,
+    marked,
+    split_constants,
+)
+
+if TYPE_CHECKING:
+    from jax.extend.core import (
+        ClosedJaxpr,
+        DropVar,
+        JaxprEqn,
+        Literal,
+        Var,
+        jaxpr_as_fun,
+        primitives,
+        valid_jaxtype,
+    )
+
+    from funclearn._jaxprs._equations import (
+        argument_names,
+        called,
+        close,
+        frames,
+        function_name,
+        has_rule,
+        inner_jaxprs,
+        literal,
+        reads,
+    )
+    from funclearn._jaxprs._evaluation import apply, bind, interpret, single
+    from funclearn._jaxprs._loops import (
+        Scan,
+        While,
+        linear_solver,
+        scan_of,
+        while_of,
+    )
+
+__all__ = [
+    "ClosedJaxpr",
+    "DropVar",
+    "JaxprEqn",
+    "Literal",
+    "Scan",
+    "ShapedArray",
+    "Tracer",
+    "Var",
+    "While",
+    "apply",
+    "argument_names",
+    "bind",
+    "called",
+    "close",
+    "eval_jaxpr",
+    "frames",
+    "function_name",
+    "has_rule",
+    "inner_jaxprs",
+    "interpret",
+    "is_key",
+    "jaxpr_as_fun",
+    "linear_solver",
+    "literal",
+    "marked",
+    "primitives",
+    "reads",
+    "scan_of",
+    "single",
+    "split_constants",
+    "valid_jaxtype",
+    "while_of",
+]
+
+__getattr__, __dir__ = _lazy.attach(
+    __name__,
+    names={
+        **dict.fromkeys(
+            (
+                "argument_names",
+                "called",
+                "close",
+                "frames",
+                "function_name",
+                "has_rule",
+                "inner_jaxprs",
+                "literal",
+                "reads",
+            ),
+            "funclearn._jaxprs._equations",
+        ),
+        **dict.fromkeys(
+            ("apply", "bind", "interpret", "single"), "funclearn._jaxprs._evaluation"
+        ),
+        **dict.fromkeys(
+            ("Scan", "While", "linear_solver", "scan_of", "while_of"),
+            "funclearn._jaxprs._loops",
+        ),
+        **dict.fromkeys(
+            (
+                "ClosedJaxpr",
+                "DropVar",
+                "JaxprEqn",
+                "Literal",
+                "Var",
+                "jaxpr_as_fun",
+                "primitives",
+                "valid_jaxtype",
+            ),
+            "jax.extend.core",
+        ),
+    },
+)

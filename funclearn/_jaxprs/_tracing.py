@@ -1,0 +1,45 @@
+"""What every run needs of JAX's inside, without what takes long to import."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax.core import ShapedArray, Tracer, eval_jaxpr
+from jax.experimental.xla_metadata import set_xla_metadata
+from jaxtyping import PyTree
+
+__all__ = ["ShapedArray", "Tracer", "eval_jaxpr", "is_key", "marked", "split_constants"]
+
+
+def is_key(dtype: Any) -> bool:
+    """Whether a dtype is that of typed keys."""
+    return jnp.issubdtype(dtype, jax.dtypes.prng_key)
+
+
+def split_constants(jaxpr: Any) -> tuple[Any, list[Any]]:
+    """Turns the constants of a jaxpr into its first arguments.
+
+    Returns:
+        The jaxpr, for `eval_jaxpr`, and the values of its constants.
+    """
+    inside = jaxpr.jaxpr
+    arguments = [*inside.constvars, *inside.invars]
+    return inside.replace(constvars=[], invars=arguments), list(jaxpr.consts)
+
+
+def marked(
+    function: Callable[..., PyTree], marks: Mapping[str, str]
+) -> Callable[..., PyTree]:
+    """Jits a function so that XLA finds marks, attributes, on its calls."""
+
+    def unmarked(*args: PyTree) -> PyTree:
+        # Nothing within carries them: JAX may keep what it traces for other programs.
+        with set_xla_metadata(**dict.fromkeys(marks)):
+            return function(*args)
+
+    def call(*args: PyTree) -> PyTree:
+        with set_xla_metadata(**marks):
+            return jax.jit(unmarked)(*args)
+
+    return call

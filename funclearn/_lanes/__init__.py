@@ -1,0 +1,7 @@
+"""Many runs as lanes of compiled blocks, which sweeps and cross-validation share."""
+
+from funclearn._lanes._blocks import map_blocks
+from funclearn._lanes._compilation import compile_block
+from funclearn._lanes._stages import cut
+
+__all__ = ["compile_block", "cut", "map_blocks"]

@@ -1,0 +1,171 @@
+"""Mapping a function over lanes, block by block.
+
+All blocks have one size and one compiled program, the last one padded with lanes that
+are thrown away. So a lane's bits depend neither on how many lanes there are nor on
+which, and together the lanes may need more memory than there is. Threads take one block
+after the other and put its results where they belong.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, PyTree
+
+from funclearn._checks import integer_at_least, leading_length
+from funclearn._jaxprs import ClosedJaxpr, Tracer
+from funclearn._lanes._compilation import Block, compile_block, lanes_in_block
+from funclearn._lanes._host import adopt, empty, restorer, run_all, to_host
+
+__all__ = ["map_blocks"]
+
+
+def map_blocks(
+    function: Callable[..., PyTree],
+    values: Mapping[str, PyTree],
+    positions: Mapping[str, np.ndarray] | None = None,
+    *,
+    static: Mapping[str, object] | None = None,
+    block_size: int | None = None,
+) -> PyTree:
+    """Calls `function(**lane)` for every lane and stacks what it returns.
+
+    It compiles once for a function, the shapes of a lane and the static arguments.
+    Under `jax.jit` and other transformations it becomes a part of what they transform.
+
+    Args:
+        function: a pure function of named pytrees of arrays.
+        values: these pytrees, with a leading axis of values.
+        positions: by name, which of its values each lane takes: integer arrays of one
+            shape, that of the lanes. None takes the first, the second and so on.
+        static: named arguments that all lanes share and that are not traced.
+        block_size: lanes at once; None leaves the choice to the library.
+
+    Returns:
+        What the function returns, with the axes of the lanes in front.
+
+    Raises:
+        ValueError: if `block_size` is less than 1.
+    """
+    static = dict(static or {})
+    values = {name: jax.tree.map(jnp.asarray, tree) for name, tree in values.items()}
+    if positions is None:
+        lengths = {name: leading_length(name, tree) for name, tree in values.items()}
+        positions = {name: np.arange(length) for name, length in lengths.items()}
+    one = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), values)
+    traced = jax.jit(function, static_argnames=tuple(static)).trace(**one, **static)
+    lanes = _lanes(values, positions)
+    if block_size is None:
+        block_size = lanes_in_block(traced.jaxpr, lanes.number) if values else 1
+    size = integer_at_least("block_size", block_size, 1)
+    if not _is_traced(lanes.arrays, traced.jaxpr):
+        results = _run_blocks(
+            compile_block(traced.jaxpr, size), traced.jaxpr, lanes, size
+        )
+        return jax.tree.unflatten(jax.tree.structure(traced.out_info), results)
+
+    def call(inputs: list[Array]) -> PyTree:
+        lane = jax.tree.unflatten(jax.tree.structure(values), inputs)
+        return function(**lane, **static)
+
+    return _map_traced(call, lanes, size)
+
+
+class _Lanes(NamedTuple):
+    """Arrays, and for each which of its values the lanes take."""
+
+    arrays: Sequence[Array | np.ndarray]
+    positions: list[np.ndarray]
+    shape: tuple[int, ...]
+
+    @property
+    def number(self) -> int:
+        """How many there are."""
+        return math.prod(self.shape)
+
+    def take(self, numbers: np.ndarray) -> Sequence[Array | np.ndarray]:
+        """The inputs of some lanes, by their numbers in the flattened shape."""
+        pairs = zip(self.arrays, self.positions, strict=True)
+        return [array[position[numbers]] for array, position in pairs]
+
+    def neighbours(self) -> np.ndarray:
+        """Their numbers, in an order that brings lanes of like values together."""
+        fractions = [
+            array[position]
+            for array, position in zip(self.arrays, self.positions, strict=True)
+            if array.ndim == 1 and jnp.issubdtype(array.dtype, jnp.floating)
+        ]
+        if not fractions:
+            return np.arange(self.number)
+        return np.lexsort(fractions[::-1])
+
+
+def _lanes(values: Mapping[str, PyTree], positions: Mapping[str, np.ndarray]) -> _Lanes:
+    arrays = jax.tree.leaves(values)
+    places = [
+        positions[name].reshape(-1)
+        for name in sorted(values)
+        for _ in jax.tree.leaves(values[name])
+    ]
+    shape = np.broadcast_shapes(*(place.shape for place in positions.values()))
+    return _Lanes(arrays, places, shape)
+
+
+def _is_traced(arrays: Sequence[Array | np.ndarray], closed: ClosedJaxpr) -> bool:
+    # Under `jit` every new array is traced. A traced array that the function closes
+    # over is one more input of its jaxpr. Without `jit` there are no programs.
+    config: Any = jax.config
+    if len(closed.in_avals) > len(arrays) or config.jax_disable_jit:
+        return True
+    return any(isinstance(x, Tracer) for x in (jnp.zeros(()), *arrays))
+
+
+def _map_traced(
+    call: Callable[[list[Array]], PyTree], lanes: _Lanes, size: int
+) -> PyTree:
+    n_lanes = lanes.number
+    n_blocks = -(-n_lanes // size)
+    numbers = np.minimum(np.arange(n_blocks * size), n_lanes - 1)
+    if size > 1:
+        numbers = numbers.reshape(n_blocks, size)
+
+    def lane(_: Array, inputs: list[Array]) -> PyTree:
+        return call(inputs)
+
+    def block(inputs: tuple[Array, list[Array]]) -> PyTree:
+        return (jax.vmap(lane) if size > 1 else lane)(*inputs)
+
+    def join(leaf: jax.Array) -> jax.Array:
+        rest = leaf.shape[numbers.ndim :]
+        return leaf.reshape(-1, *rest)[:n_lanes].reshape((*lanes.shape, *rest))
+
+    # A function without inputs is mapped over the numbers.
+    results = jax.lax.map(block, (numbers, lanes.take(numbers)))
+    return jax.tree.map(join, results)
+
+
+def _run_blocks(
+    compiled: Block, closed: ClosedJaxpr, lanes: _Lanes, size: int
+) -> list[jax.Array]:
+    restorers = [restorer(array.dtype) for array in lanes.arrays]
+    lanes = lanes._replace(arrays=list(map(to_host, lanes.arrays)))
+    results = [empty(lanes.number, aval) for aval in closed.out_avals]
+    # A block runs until the last of its lanes stops, and like ones stop together.
+    order = lanes.neighbours()
+
+    def run(start: int) -> None:
+        numbers = order[np.minimum(np.arange(start, start + size), len(order) - 1)]
+        pairs = zip(restorers, lanes.take(numbers), strict=True)
+        outputs = compiled(closed.consts, [restore(data) for restore, data in pairs])
+        rows = order[start : start + size]
+        for result, output in zip(results, outputs, strict=True):
+            result[rows] = to_host(output)[: len(rows)]
+
+    run_all(run, range(0, lanes.number, size))
+    return adopt(
+        [result.reshape((*lanes.shape, *result.shape[1:])) for result in results],
+        [aval.dtype for aval in closed.out_avals],
+    )

@@ -1,1 +1,0 @@
-"""Many runs in blocks of lanes, and their results."""

@@ -1,0 +1,99 @@
+"""Tables: how those of the library are drawn, as plain text and by rich."""
+
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+__all__ = ["Column", "draw", "plain", "rich", "without_colour"]
+
+# With the head and the ellipsis they fit on a terminal of 24 lines.
+_MOST_ROWS = 20
+
+# Files and logs have no width of their own, and that of the terminal must not matter.
+_WIDTH = 100
+
+
+class Column(NamedTuple):
+    """A column of a table.
+
+    Attributes:
+        name: its head.
+        cells: a `str`, which rich may read marks in, or a `rich.text.Text` a row.
+        right: whether to align them on the right, as numbers are.
+    """
+
+    name: str
+    cells: Sequence[object]
+    right: bool = True
+
+
+def plain(columns: Mapping[str, np.ndarray]) -> str:
+    """The columns as aligned text; of many rows the first and the last ones."""
+    texts = [[name, *_shorten(column)] for name, column in columns.items()]
+    widths = [max(map(len, column)) for column in texts]
+    rows = (
+        "  ".join(text.rjust(width) for text, width in zip(row, widths, strict=True))
+        for row in zip(*texts, strict=True)
+    )
+    return "\n".join(rows)
+
+
+def rich(columns: Mapping[str, np.ndarray]) -> Any:
+    """The same as a `rich.table.Table`."""
+    return draw(
+        [Column(name, _shorten(column)) for name, column in columns.items()],
+        pad_edge=True,
+    )
+
+
+def draw(
+    columns: Sequence[Column],
+    styles: Sequence[str] | None = None,
+    *,
+    ruled: bool = True,
+    pad_edge: bool = False,
+) -> Any:
+    """Draws columns as a `rich.table.Table`.
+
+    Args:
+        columns: of one length.
+        styles: one a row.
+        ruled: whether there is a line below the head.
+        pad_edge: whether to pad the first and the last column on the outside, too.
+    """
+    # It takes 30 ms to import, which whoever prints no table need not pay.
+    from rich import box, table
+
+    drawn = table.Table(box=box.SIMPLE_HEAD if ruled else None, pad_edge=pad_edge)
+    for column in columns:
+        drawn.add_column(column.name, justify="right" if column.right else "left")
+    rows = list(zip(*(column.cells for column in columns), strict=True))
+    for row, style in zip(rows, styles or [None] * len(rows), strict=True):
+        drawn.add_row(*row, style=style)
+    return drawn
+
+
+def without_colour(drawn: object) -> str:
+    """What rich draws as text for files and logs."""
+    from rich.console import Console
+
+    text = io.StringIO()
+    console = Console(
+        file=text, width=_WIDTH, force_terminal=False, markup=False, highlight=False
+    )
+    console.print(drawn)
+    return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
+
+
+def _shorten(column: np.ndarray) -> list[str]:
+    if len(column) <= _MOST_ROWS:
+        return [_text(cell) for cell in column]
+    half = _MOST_ROWS // 2
+    return [*map(_text, column[:half]), "…", *map(_text, column[-half:])]
+
+
+def _text(cell: object) -> str:
+    number = isinstance(cell, float | np.floating)
+    return f"{cell:.6g}" if number else str(cell)

@@ -1,0 +1,186 @@
+"""The gradients of models' losses, `(params, batch) -> grads`."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from funclearn._types import Batch, Params
+
+__all__ = [
+    "SoftmaxParams",
+    "linear_mse",
+    "neuron_mse",
+    "polynomial_mse",
+    "softmax_cross_entropy",
+    "tanh_slope",
+    "wide_net_mse",
+]
+
+
+class SoftmaxParams(NamedTuple):
+    """Parameters of softmax regression, the logits being inputs @ weight + bias."""
+
+    weight: Float[Array, "features classes"]
+    bias: Float[Array, " classes"]
+
+
+def linear_mse(params: Params, batch: Batch) -> Params:
+    """The gradient of the mean squared error of `models.linear` or `models.affine`.
+
+        p_i   = Σ_j w_j x_ij + b            the prediction
+        L     = 1/n Σ_i (p_i - y_i)²        the loss
+        dL/dp_i = 2 (p_i - y_i) / n
+        dp_i/dw_j = x_ij,  dp_i/db = 1
+        dL/dw_j = Σ_i dL/dp_i · x_ij
+        dL/db   = Σ_i dL/dp_i
+
+    Args:
+        params: weight, a scalar or `(features,)`, and scalar bias.
+        batch: inputs `(n,)` or `(n, features)`, targets `(n,)`.
+
+    Returns:
+        The derivatives, in the type of the parameters.
+
+    References:
+        Stevens, Antiga, Viehmann, Deep Learning with PyTorch, 2020, section 5.4.2.
+    """
+    predictions = jnp.dot(batch.inputs, params.weight) + params.bias
+    slopes = _mse_slopes(predictions, batch.targets)
+    return params._replace(weight=jnp.dot(slopes, batch.inputs), bias=jnp.sum(slopes))
+
+
+def polynomial_mse(params: Params, batch: Batch) -> Params:
+    """The gradient of the mean squared error of `models.polynomial`.
+
+    A polynomial is linear in its coefficients:
+
+        p_i   = Σ_j c_j x_i^j
+        L     = 1/n Σ_i (p_i - y_i)²
+        dL/dp_i = 2 (p_i - y_i) / n
+        dp_i/dc_j = x_i^j
+        dL/dc_j = Σ_i dL/dp_i · x_i^j
+
+    Args:
+        params: coefficients `(degree + 1,)`, that of x⁰ first.
+        batch: inputs and targets `(n,)`.
+
+    Returns:
+        The derivatives, in the type of the parameters.
+
+    References:
+        Bishop, Pattern Recognition and Machine Learning, 2006, section 1.1.
+    """
+    degree = params.coefficients.shape[0] - 1
+    powers = jnp.vander(batch.inputs, degree + 1, increasing=True)
+    slopes = _mse_slopes(powers @ params.coefficients, batch.targets)
+    return params._replace(coefficients=slopes @ powers)
+
+
+def neuron_mse(params: Params, batch: Batch) -> Params:
+    """The gradient of the mean squared error of `models.neuron`.
+
+    For a single reading this is the squared error of the source:
+
+        p_i   = tanh(w x_i + b)
+        L     = 1/n Σ_i (y_i - p_i)²
+        dL/dp_i = -2 (y_i - p_i) / n
+        dtanh(s)/ds = 1 - tanh²(s)
+        dL/dw = Σ_i -2 x_i (y_i - p_i) (1 - p_i²) / n
+        dL/db = Σ_i -2 (y_i - p_i) (1 - p_i²) / n
+
+    Args:
+        params: scalar weight and scalar bias.
+        batch: inputs and targets `(n,)`.
+
+    Returns:
+        The derivatives, in the type of the parameters.
+
+    References:
+        Neuromatch Academy, Deep Learning, Gradient Descent and AutoGrad, section 2.2.
+    """
+    predictions = jnp.tanh(params.weight * batch.inputs + params.bias)
+    slopes = _mse_slopes(predictions, batch.targets) * tanh_slope(predictions)
+    return params._replace(weight=jnp.dot(slopes, batch.inputs), bias=jnp.sum(slopes))
+
+
+def wide_net_mse(params: Params, batch: Batch) -> Params:
+    """The gradient of the mean squared error of `models.wide_net`, of any width.
+
+    Back-propagation: the chain rule from the loss towards the inputs, every factor
+    written in terms of what the forward pass has computed.
+
+        h_ij = tanh(Σ_k x_ik W_kj + b_j)        the hidden layer
+        p_il = Σ_j h_ij V_jl + c_l              the prediction
+        L    = 1/nm Σ_il (p_il - y_il)²         the loss, of n rows and m outputs
+        dL/dp_il = 2 (p_il - y_il) / nm
+        dL/dc_l  = Σ_i dL/dp_il
+        dL/dV_jl = Σ_i h_ij · dL/dp_il
+        dL/dh_ij = Σ_l dL/dp_il · V_jl
+        dL/ds_ij = dL/dh_ij · (1 - h_ij²)       s being the argument of tanh
+        dL/db_j  = Σ_i dL/ds_ij
+        dL/dW_kj = Σ_i x_ik · dL/ds_ij
+
+    Args:
+        params: `models.WideNetParams`, or another NamedTuple with its fields.
+        batch: inputs `(n, inputs)`, targets `(n, outputs)`.
+
+    Returns:
+        The derivatives, in the type of the parameters.
+
+    References:
+        Neuromatch Academy, Deep Learning, Gradient Descent and AutoGrad, sections 1.3
+        and 3.1.
+    """
+    arguments = batch.inputs @ params.hidden_weight + params.hidden_bias[None, :]
+    hidden = jnp.tanh(arguments)
+    predictions = hidden @ params.output_weight + params.output_bias[None, :]
+    slopes = _mse_slopes(predictions, batch.targets)
+    hidden_slopes = slopes @ params.output_weight.T * tanh_slope(hidden)
+    return params._replace(
+        hidden_weight=batch.inputs.T @ hidden_slopes,
+        hidden_bias=jnp.sum(hidden_slopes, axis=0),
+        output_weight=hidden.T @ slopes,
+        output_bias=jnp.sum(slopes, axis=0),
+    )
+
+
+def softmax_cross_entropy(params: Params, batch: Batch) -> Params:
+    """The gradient of the mean cross-entropy of softmax regression.
+
+    With t_ik = 1 where k is the label of row i, and 0 elsewhere:
+
+        z_ik = Σ_j x_ij W_jk + b_k              the logits
+        q_ik = exp(z_ik) / Σ_l exp(z_il)        the probabilities
+        L    = -1/n Σ_ik t_ik log q_ik
+        d log q_ik/dz_il = [k = l] - q_il
+        dL/dz_il = -1/n Σ_k t_ik ([k = l] - q_il)
+                 = (q_il - t_il) / n            since Σ_k t_ik = 1
+        dL/dW_jl = Σ_i x_ij · dL/dz_il
+        dL/db_l  = Σ_i dL/dz_il
+
+    Args:
+        params: `SoftmaxParams`, or another NamedTuple with its fields.
+        batch: inputs `(n, features)`, targets `(n,)`: integers in `[0, classes)`.
+
+    Returns:
+        The derivatives, in the type of the parameters.
+
+    References:
+        Bishop, Pattern Recognition and Machine Learning, 2006, section 4.3.4.
+    """
+    logits = batch.inputs @ params.weight + params.bias[None, :]
+    labels = jax.nn.one_hot(batch.targets, logits.shape[-1], dtype=logits.dtype)
+    slopes = (jax.nn.softmax(logits) - labels) / batch.targets.size
+    return params._replace(weight=batch.inputs.T @ slopes, bias=jnp.sum(slopes, axis=0))
+
+
+def _mse_slopes(predictions: Array, targets: Array) -> Array:
+    return 2 * (predictions - targets) / targets.size
+
+
+def tanh_slope(value: Array) -> Array:
+    """The derivative of tanh where it has the given value."""
+    # 1 - value², which would lose its digits where tanh saturates.
+    return (1 - value) * (1 + value)

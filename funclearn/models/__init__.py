@@ -1,0 +1,32 @@
+"""Models as pairs of pure functions: `init(key) -> params`, `apply(params, inputs)`.
+
+Parameters are initialised as PyTorch's linear layers are, uniform in ±1/√fan_in, but
+for `mlp`, `from_linen` and `from_nnx`, where flax does it.
+"""
+
+from funclearn.models._flax import from_linen, from_nnx
+from funclearn.models._linear import (
+    LinearParams,
+    PolynomialParams,
+    affine,
+    linear,
+    neuron,
+    polynomial,
+)
+from funclearn.models._model import Model
+from funclearn.models._networks import WideNetParams, mlp, wide_net
+
+__all__ = [
+    "LinearParams",
+    "Model",
+    "PolynomialParams",
+    "WideNetParams",
+    "affine",
+    "from_linen",
+    "from_nnx",
+    "linear",
+    "mlp",
+    "neuron",
+    "polynomial",
+    "wide_net",
+]

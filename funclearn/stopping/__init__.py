@@ -1,0 +1,50 @@
+"""Stopping rules, which end a run where it is good enough or not worth going on.
+
+A rule is a small pytree with two pure functions, in the manner of an optimizer:
+
+    init(settings, observation)           -> memory
+    update(settings, memory, observation) -> (memory, code)
+
+`code` is 0 to go on, and k when the k-th of the rule's `reasons` fired. Rules are
+evaluated inside the compiled loop of `funclearn.fit`, once an epoch; their settings
+may be traced, so a sweep can range over them. `a | b` stops when either fires and tells
+which, the left one if both do; `a & b` when both fire at the same epoch.
+
+A rule watches one quantity: `"loss"`, the training loss before the epoch's update;
+`"validation"`, the validation loss at the same parameters; by default the second where
+there is one and the first where there is none.
+
+Under every rule the run stays differentiable, forwards and backwards, with the epoch at
+which it stops taken as constant, which it is almost everywhere.
+"""
+
+from funclearn.stopping._rule import Best, Observation, Reason, Rule, Watch
+from funclearn.stopping._rules import (
+    diverged,
+    getting_worse,
+    gradient_norm,
+    max_epochs,
+    patience,
+    relative_change,
+    target,
+)
+from funclearn.stopping._watch import begin, observe
+from funclearn.stopping._when import when
+
+__all__ = [
+    "Best",
+    "Observation",
+    "Reason",
+    "Rule",
+    "Watch",
+    "begin",
+    "diverged",
+    "getting_worse",
+    "gradient_norm",
+    "max_epochs",
+    "observe",
+    "patience",
+    "relative_change",
+    "target",
+    "when",
+]

@@ -1,0 +1,144 @@
+"""A run called for many arguments at once."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import PyTree
+
+from funclearn._checks import check_same_structure
+from funclearn._lanes import map_blocks
+from funclearn.sweeps._result import Sweep
+from funclearn.sweeps._values import Static, length
+
+__all__ = ["sweep"]
+
+
+def sweep(
+    run: Callable[..., PyTree],
+    grid: Mapping[str, PyTree],
+    *,
+    zipped: bool = False,
+    static_argnames: Sequence[str] = (),
+    block_size: int | None = None,
+) -> Sweep:
+    """Calls a run for many arguments at once.
+
+    The lanes run in blocks of one size: on a CPU as many as keep a step's values in the
+    cache, and on several threads. A lane stops by itself, and no other lane has a say
+    in its bits. They differ by roundings from those of `run` alone and of another
+    `block_size`, since XLA fuses each program in its own way.
+
+    It compiles once for a function `run`, so define that outside of a loop. Under
+    `jax.jit`, `jax.grad` and `jax.vmap` it becomes a part of what they transform.
+
+    Args:
+        run: a pure function of keyword arguments that returns a pytree of arrays. Let
+            it return only what you need; a history is as long as its run.
+        grid: by the argument's name its values: an array, a pytree of arrays or a list
+            of numbers, whose leading axis is the axis of the sweep.
+        zipped: takes the first values together, then the second, and so on, along a
+            single axis, instead of all combinations.
+        static_argnames: arguments that are not traced, as in `jax.jit`: widths, degrees
+            or the names of optimizers. Their values are a list, and each compiles a
+            program of its own, which is faster than a `jax.lax.switch`: lanes would
+            compute all of its branches. Results must agree in structure and shape.
+        block_size: lanes at once; None leaves the choice to the library.
+
+    Returns:
+        The results, with an axis for every name, in the order of the grid.
+
+    Raises:
+        TypeError: if values are neither arrays nor numbers nor static.
+        ValueError: if the grid is empty, values have no leading axis in common, zipped
+            values are unequal in number, or results differ in structure.
+
+    Example:
+        >>> def run(rate, start):
+        ...     return start * (1 - 2 * rate) ** 3  # three steps on x²
+        >>> grid = {"rate": [0.25, 0.5], "start": [1.0, 2.0, 4.0]}
+        >>> swept = fl.sweeps.sweep(run, grid)
+        >>> print(swept.result.shape, swept.select(rate=0.25, start=4.0).result)
+        (2, 3) 0.5
+        >>> swept.best(jnp.abs).point["rate"].item()
+        0.5
+    """
+    if not grid:
+        raise ValueError("grid must name at least one argument; got none.")
+    if unknown := set(static_argnames) - set(grid):
+        raise ValueError(f"static_argnames must be in grid; got {sorted(unknown)}.")
+    values = {
+        name: Static(given) if name in static_argnames else _as_arrays(name, given)
+        for name, given in grid.items()
+    }
+    lengths = {name: length(name, given) for name, given in values.items()}
+    if not zipped:
+        axes = tuple((name,) for name in values)
+        indices = dict(zip(values, np.indices(tuple(lengths.values())), strict=True))
+    elif len(set(lengths.values())) == 1:
+        axes = (tuple(values),)
+        indices = dict.fromkeys(values, np.arange(min(lengths.values())))
+    else:
+        raise ValueError(f"zipped values must be equal in number; got {lengths}.")
+    result = _run(run, values, indices, block_size)
+    return Sweep(result=result, values=values, axes=axes)
+
+
+def _run(
+    run: Callable[..., PyTree],
+    values: Mapping[str, PyTree],
+    indices: Mapping[str, np.ndarray],
+    block_size: int | None,
+) -> PyTree:
+    """Maps `run` over the lanes, once for every combination of static values."""
+    static = [name for name, given in values.items() if isinstance(given, Static)]
+    traced = {name: given for name, given in values.items() if name not in static}
+    if not static:
+        return map_blocks(run, traced, indices, block_size=block_size)
+    shape = next(iter(indices.values())).shape
+    flat = {name: index.reshape(-1) for name, index in indices.items()}
+    chosen = np.stack([flat[name] for name in static], axis=1)
+    combinations, which = np.unique(chosen, axis=0, return_inverse=True)
+    groups = [np.flatnonzero(which == at) for at in range(len(combinations))]
+    parts, labels = [], []
+    for combination, group in zip(combinations, groups, strict=True):
+        chosen = zip(static, combination, strict=True)
+        fixed = {name: values[name][at] for name, at in chosen}
+        positions = {name: flat[name][group] for name in traced}
+        part = map_blocks(run, traced, positions, static=fixed, block_size=block_size)
+        # Of static values alone there is one lane, and no axis for it.
+        if not traced:
+            part = jax.tree.map(lambda leaf: leaf[None], part)
+        parts.append(part)
+        labels.append(", ".join(f"{name}={value!r}" for name, value in fixed.items()))
+    _check_alike(parts, labels)
+    # The parts are in the order of the combinations, the lanes in that of the grid.
+    order = np.argsort(np.concatenate(groups))
+
+    def join(*leaves: jax.Array) -> jax.Array:
+        joined = jnp.concatenate(leaves)[order]
+        return joined.reshape((*shape, *joined.shape[1:]))
+
+    return jax.tree.map(join, *parts)
+
+
+def _check_alike(parts: Sequence[PyTree], labels: Sequence[str]) -> None:
+    first, *others = [
+        jax.eval_shape(lambda part: jax.tree.map(lambda leaf: leaf[0], part), part)
+        for part in parts
+    ]
+    for other, label in zip(others, labels[1:], strict=True):
+        check_same_structure(f"run({label})", other, first, f"run({labels[0]})")
+
+
+def _as_arrays(name: str, given: PyTree) -> PyTree:
+    try:
+        if isinstance(given, list):
+            return jnp.asarray(given)
+        return jax.tree.map(jnp.asarray, given)
+    except TypeError:
+        raise TypeError(
+            f"{name} must hold arrays or numbers, or be one of static_argnames; got "
+            f"{given!r}."
+        ) from None

@@ -1,0 +1,84 @@
+"""One epoch: a pass over the training data, in one step or in minibatches."""
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Int
+
+from funclearn._checks import check_batch_size, leading_length
+from funclearn._types import Batch, Scalar
+from funclearn.data import take
+from funclearn.training._state import StepInfo, TrainState, TrainStep
+
+__all__ = ["Epoch", "make_epoch"]
+
+_ORDER_STREAM = 1
+
+Epoch: TypeAlias = Callable[[TrainState], tuple[TrainState, StepInfo, Scalar]]
+"""`state -> (state, the last step's info, mean loss)`; it does not count itself."""
+
+
+def make_epoch(train_step: TrainStep, train: Batch, batch_size: int | None) -> Epoch:
+    """Makes the function that goes through the training data once.
+
+    Args:
+        train_step: makes the updates; it need not count epochs.
+        train: a pytree of arrays with one leading length.
+        batch_size: rows a step; None takes all rows in one.
+
+    Raises:
+        ValueError: if `batch_size` is more than there are rows.
+    """
+
+    # A step of the user's own may make a state that lacks the epoch.
+    def step(state: TrainState, batch: Batch) -> tuple[TrainState, StepInfo]:
+        after, info = train_step(state, batch)
+        return after._replace(epoch=state.epoch), info
+
+    if batch_size is None:
+        return _full_batch(step, train)
+    batch_size = check_batch_size(batch_size, leading_length("train", train))
+    return _minibatches(step, train, batch_size)
+
+
+def _full_batch(train_step: TrainStep, train: Batch) -> Epoch:
+    def epoch(state: TrainState) -> tuple[TrainState, StepInfo, Scalar]:
+        state, info = train_step(state, train)
+        return state, info, info.loss
+
+    return epoch
+
+
+def _minibatches(train_step: TrainStep, train: Batch, batch_size: int) -> Epoch:
+    n_rows = leading_length("train", train)
+    n_full, n_left = divmod(n_rows, batch_size)
+
+    def step(
+        carry: tuple[TrainState, StepInfo], rows: Int[Array, " batch"]
+    ) -> tuple[tuple[TrainState, StepInfo], Scalar]:
+        state, info = train_step(carry[0], take(train, rows))
+        return (state, info), info.loss
+
+    def epoch(state: TrainState) -> tuple[TrainState, StepInfo, Scalar]:
+        order = _order(state, n_rows)
+        full, left = order[: n_full * batch_size], order[n_full * batch_size :]
+        # A scan carries the last info, and must know its type before the first one.
+        seen = jax.eval_shape(train_step, state, take(train, full[:batch_size]))[1]
+        info = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), seen)
+        carry, losses = jax.lax.scan(
+            step, (state, info), full.reshape(n_full, batch_size)
+        )
+        total = batch_size * jnp.sum(losses)
+        if n_left:
+            carry, loss = step(carry, left)
+            total += n_left * loss
+        return *carry, total / n_rows
+
+    return epoch
+
+
+def _order(state: TrainState, n_rows: int) -> Int[Array, " rows"]:
+    key = jax.random.fold_in(state.key, _ORDER_STREAM)
+    return jax.random.permutation(jax.random.fold_in(key, state.epoch), n_rows)

@@ -1,0 +1,222 @@
+"""A loop whose bits do not depend on where or why it is cut.
+
+It is a while loop where it is evaluated, which stops as soon as nothing is left to do.
+That has no reverse mode; where it is differentiated it is a scan.
+
+XLA (jaxlib 0.10.2 to 0.12.0.1) unrolls a loop of a single trip and then rounds as it
+would without a loop, so that two runs of one epoch would not be one of two. It is kept
+from seeing how many trips there are. Were that to fail, the tests that cut runs after
+every epoch would (`test_a_run_may_be_cut_anywhere_without_changing_a_bit`).
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple, TypeAlias
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, PyTree
+
+from funclearn._jaxprs import eval_jaxpr, split_constants
+from funclearn.training._lanes import Choose, any_lane, choose_lanes, select, where
+
+__all__ = ["Body", "blank_row", "blank_rows", "repeat"]
+
+Body: TypeAlias = Callable[[PyTree], tuple[PyTree, PyTree]]
+"""`state -> (state, row)`."""
+
+
+class _Loop(NamedTuple):
+    """What is to be repeated.
+
+    Attributes:
+        body: one trip.
+        row: the types of its row.
+        changes: by leaf of the state, whether it ever changes.
+        length: the largest number of trips.
+        running: as for `repeat`.
+    """
+
+    body: Body
+    row: PyTree
+    changes: list[bool]
+    length: int
+    running: Callable[[PyTree], Bool[Array, ""]] | None
+
+
+class _Carry(NamedTuple):
+    state: PyTree
+    last: PyTree
+
+
+def repeat(
+    body: Body,
+    state: PyTree,
+    length: int,
+    running: Callable[[PyTree], Bool[Array, ""]] | None = None,
+) -> tuple[PyTree, PyTree, PyTree]:
+    """Applies `body(state) -> (state, row)` over and over and stacks the rows.
+
+    Args:
+        body: one trip.
+        state: where to start.
+        length: the largest number of trips.
+        running: `running(state)` tells whether to make another trip; None always does.
+
+    Returns:
+        The last state, the last row, and the rows along a new axis 0 of the given
+        length; rows of trips that were not made are NaN in floating leaves and zero in
+        others.
+    """
+    call, captured, types, changes = _closed(body, state)
+    state, row = jax.tree.map(_vary_as, state, types[0]), types[1]
+    start = _Carry(state, blank_row(row))
+    if length == 0:
+        return *start, blank_rows(row, 0)
+
+    def settings(captured: list[PyTree]) -> _Loop:
+        return _Loop(lambda x: call(captured, x), row, changes, length, running)
+
+    @jax.custom_jvp
+    def loop(start: _Carry, captured: list[PyTree]) -> tuple[_Carry, PyTree]:
+        return _while(settings(captured), start)
+
+    @loop.defjvp
+    def loop_jvp(primals: PyTree, tangents: PyTree) -> tuple[PyTree, PyTree]:
+        def scan(start: _Carry, captured: list[PyTree]) -> tuple[_Carry, PyTree]:
+            return _scan(settings(captured), start)
+
+        return jax.jvp(scan, primals, tangents)
+
+    carry, rows = loop(start, captured)
+    return *carry, rows
+
+
+def _closed(
+    body: Body, state: PyTree
+) -> tuple[Callable[..., PyTree], list[PyTree], PyTree, PyTree]:
+    """Takes a body apart.
+
+    What is mapped or differentiated must be an argument, not in a closure.
+
+    Returns:
+        `(captured, state) -> (state, row)`, what the body closed over, the types of
+        what it returns, and by leaf of the state whether the body changes it.
+    """
+    closed, shapes = jax.make_jaxpr(body, return_shape=True)(state)
+    structure = jax.tree.structure(shapes)
+    jaxpr, captured = split_constants(closed)
+
+    def call(captured: list[PyTree], state: PyTree) -> tuple[PyTree, PyTree]:
+        results = eval_jaxpr(jaxpr, (), *captured, *jax.tree.leaves(state))
+        return jax.tree.unflatten(structure, results)
+
+    types = jax.tree.unflatten(structure, closed.out_avals)
+    pairs = zip(closed.jaxpr.invars, closed.jaxpr.outvars, strict=False)
+    return call, captured, types, [given is not got for given, got in pairs]
+
+
+def _vary_as(value: PyTree, like: PyTree) -> PyTree:
+    """Inside `jax.shard_map`, has a value vary over the devices as another does."""
+    one, other = (
+        getattr(getattr(x, "manual_axis_type", None), "varying", frozenset())
+        for x in (jax.typeof(value), like)
+    )
+    return (
+        jax.lax.pcast(value, tuple(other - one), to="varying") if other - one else value
+    )
+
+
+def _scan(loop: _Loop, start: _Carry) -> tuple[_Carry, PyTree]:
+    def one(carry: _Carry) -> tuple[_Carry, PyTree]:
+        if loop.running is None:
+            return _always(loop, carry)
+        active = loop.running(carry.state)
+
+        def advance(carry: _Carry) -> tuple[_Carry, PyTree]:
+            # A lane that is done goes over its first trip again, whose derivatives are
+            # finite: from its last one a NaN would get into all others.
+            again = select(where, active, loop.changes, carry.state, start.state)
+            return _unless_done(where, active, loop, loop.body(again), carry)
+
+        def stay(carry: _Carry) -> tuple[_Carry, PyTree]:
+            return carry, blank_row(loop.row)
+
+        return jax.lax.cond(any_lane(active), advance, stay, carry)
+
+    carry, rows = jax.lax.scan(lambda x, _: one(x), start, length=loop.length)
+    return carry, jax.tree.map(_lanes_first, rows)
+
+
+def _lanes_first(rows: Array) -> Array:
+    """Changes nothing, but puts the lanes of a mapped scan in front.
+
+    There a while loop has them, and what stands for its derivatives must have them too.
+    """
+    return jax.lax.concatenate([rows, rows[:0]], 0)
+
+
+def _while(loop: _Loop, start: _Carry) -> tuple[_Carry, PyTree]:
+    bounds = jnp.int32(0), jnp.int32(loop.length)
+    # Any XLA would unroll a single trip. Others need not wait for the condition of a
+    # loop whose trips they can count.
+    if loop.length == 1 or jax.default_backend() == "cpu":
+        bounds = jax.lax.optimization_barrier(bounds)
+    first, end = bounds
+
+    def goes_on(carry: tuple[Array, _Carry, PyTree]) -> Bool[Array, ""]:
+        left = carry[0] < end
+        if loop.running is None:
+            return left
+        return left & any_lane(loop.running(carry[1].state))
+
+    def one(carry: _Carry) -> tuple[_Carry, PyTree]:
+        if loop.running is None:
+            return _always(loop, carry)
+        active = loop.running(carry.state)
+        return _unless_done(choose_lanes, active, loop, loop.body(carry.state), carry)
+
+    def trip(carry: tuple[Array, _Carry, PyTree]) -> tuple[Array, _Carry, PyTree]:
+        trips, kept, rows = carry
+        kept, row = one(kept)
+        rows = jax.tree.map(lambda buffer, x: buffer.at[trips].set(x), rows, row)
+        return trips + 1, kept, rows
+
+    carry = first, start, blank_rows(loop.row, loop.length)
+    return jax.lax.while_loop(goes_on, trip, carry)[1:]
+
+
+def _always(loop: _Loop, carry: _Carry) -> tuple[_Carry, PyTree]:
+    state, row = loop.body(carry.state)
+    return _Carry(state, row), row
+
+
+def _unless_done(
+    choose: Choose,
+    active: Bool[Array, ""],
+    loop: _Loop,
+    result: tuple[PyTree, PyTree],
+    carry: _Carry,
+) -> tuple[_Carry, PyTree]:
+    """Holds back lanes, in both loops with as many results mapped."""
+    new, row = result
+    state = select(choose, active, loop.changes, new, carry.state)
+    last = choose(active, row, carry.last)
+    return _Carry(state, last), choose(active, row, blank_row(loop.row))
+
+
+def blank_row(row: PyTree) -> PyTree:
+    """A row of an epoch that never ran: NaN in floating leaves and zero in others."""
+
+    def blank(leaf: PyTree) -> Array:
+        floating = jnp.issubdtype(leaf.dtype, jnp.inexact)
+        full = jnp.full(leaf.shape, jnp.nan if floating else 0, leaf.dtype)
+        return _vary_as(full, leaf)
+
+    return jax.tree.map(blank, row)
+
+
+def blank_rows(row: PyTree, length: int) -> PyTree:
+    """A number of blank rows like `row`, along a new axis 0."""
+    return jax.tree.map(
+        lambda leaf: jnp.broadcast_to(leaf, (length, *leaf.shape)), blank_row(row)
+    )

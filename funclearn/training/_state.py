@@ -1,0 +1,113 @@
+"""What a run starts from, carries and returns."""
+
+from collections.abc import Callable
+from typing import NamedTuple, TypeAlias
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
+
+from funclearn._checks import check_floating, check_key
+from funclearn._types import Batch, Params, Scalar
+from funclearn.stopping import Best, Reason, Rule
+
+__all__ = ["History", "Run", "StepInfo", "TrainState", "TrainStep", "init_state"]
+
+
+class TrainState(NamedTuple):
+    """Everything that the rest of a run depends on.
+
+    Attributes:
+        params: the model's parameters.
+        opt_state: the optimizer's state.
+        key: constant through the run; every step derives its own from it.
+        step: number of updates made.
+        epoch: number of epochs made; `fit` counts it.
+    """
+
+    params: Params
+    opt_state: optax.OptState
+    key: PRNGKeyArray
+    step: Int[Array, ""]
+    epoch: Int[Array, ""] | int = 0
+
+
+class StepInfo(NamedTuple):
+    """What one step saw, at the parameters before its update."""
+
+    loss: Scalar
+    grads: Params
+
+
+class History(NamedTuple):
+    """One row an epoch, taken at the parameters before the epoch's first update.
+
+    Attributes:
+        loss: `(epochs,)`, the training objective; with minibatches the mean of the
+            batches' losses, each before its own update, weighted by their sizes.
+        evaluation: what `evaluate` returned, stacked; None without validation.
+    """
+
+    loss: Float[Array, " epochs"]
+    evaluation: PyTree
+
+
+class Run(NamedTuple):
+    """The result of `fit`.
+
+    Attributes:
+        state: the state after the last epoch.
+        history: a `History`, or what `record` returned, stacked along axis 0. After
+            an early stop the rows that never ran are NaN in floating leaves and zero
+            in others.
+        epochs: number of epochs that ran, the valid rows of the history.
+        reason: why it ended there.
+        best: with a stopping rule and validation, the parameters with the lowest
+            validation loss; else None.
+        stop: the stopping rule with all that it has seen. Given to another `fit` it
+            goes on from there: patience keeps counting.
+        final: the last row of the history that ran; NaN and zero where none did.
+            Where a compiled function returns it and not the history, none is stored.
+    """
+
+    state: TrainState
+    history: PyTree
+    epochs: Int[Array, ""] | np.ndarray
+    reason: Reason
+    best: Best | None = None
+    stop: Rule | None = None
+    final: PyTree = None
+
+
+TrainStep: TypeAlias = Callable[[TrainState, Batch], tuple[TrainState, StepInfo]]
+"""`(state, batch) -> (state, info)`, pure."""
+
+
+def init_state(
+    key: PRNGKeyArray, params: Params, optimizer: optax.GradientTransformation
+) -> TrainState:
+    """The state before the first step.
+
+    Args:
+        key: the run's own key, for noise and the order of minibatches.
+        params: the initial parameters, a pytree of floating-point arrays.
+        optimizer: the optimizer that the train step will use.
+
+    Raises:
+        TypeError: if `key` is not a typed key or a parameter is not floating-point.
+        ValueError: if there are no parameters.
+
+    Example:
+        >>> optimizer = optax.sgd(0.1)
+        >>> state = fl.init_state(jax.random.key(0), {"w": 1.5}, optimizer)
+        >>> print(state.params["w"], state.step, state.epoch)
+        1.5 0 0
+    """
+    check_key("key", key)
+    check_floating("params", params)
+    # Python floats would be weakly typed, and the next state would not be.
+    params = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.result_type(leaf)), params)
+    none = jnp.zeros((), jnp.int32)
+    return TrainState(params, optimizer.init(params), key, step=none, epoch=none)

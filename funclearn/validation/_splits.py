@@ -1,0 +1,70 @@
+"""Splits are masks over the rows, true for those that are held out."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, PRNGKeyArray
+
+from funclearn import data
+from funclearn._checks import check_key, integer_at_least, leading_length
+from funclearn._types import Batch
+
+__all__ = ["hold_out", "known_masks", "leave_one_out"]
+
+
+def leave_one_out(dataset: Batch) -> Bool[Array, "n n"]:
+    """One split a row, which it alone is held out from.
+
+    Args:
+        dataset: a pytree of arrays with one leading length n.
+    """
+    return jnp.eye(leading_length("dataset", dataset), dtype=bool)
+
+
+def hold_out(
+    key: PRNGKeyArray, dataset: Batch, n_splits: int, validation_fraction: float = 0.2
+) -> Bool[Array, "splits n"]:
+    """Random splits, each that of `data.split` with a key of its own.
+
+    Args:
+        key: split into one key a split.
+        dataset: a pytree of arrays with one leading length n.
+        n_splits: number of splits.
+        validation_fraction: the part that is held out, `int(fraction * n)` rows.
+
+    Raises:
+        TypeError: if a number is not known at trace time.
+        ValueError: if `n_splits` is less than 1, or a part would be empty.
+    """
+    check_key("key", key)
+    n_rows = leading_length("dataset", dataset)
+    n_splits = integer_at_least("n_splits", n_splits, 1)
+
+    def mask(key: PRNGKeyArray) -> Bool[Array, " n"]:
+        _, rows = data.split(key, jnp.arange(n_rows), validation_fraction)
+        return jnp.zeros(n_rows, bool).at[rows].set(True)
+
+    return jax.vmap(mask)(jax.random.split(key, n_splits))
+
+
+def known_masks(held_out: Any, n_rows: int) -> np.ndarray:
+    masks: Any = np.empty(0)
+    try:
+        masks = np.asarray(held_out)
+        got = f"{masks.dtype}{masks.shape}"
+    except (TypeError, ValueError):  # it is traced, or a list of unequal lists
+        got = f"a {type(held_out).__name__} that is no such array"
+    if masks.dtype != bool:
+        raise TypeError(
+            f"held_out must be an array of booleans, known at trace time; got {got}."
+        )
+    if masks.ndim != 2 or masks.shape[1] != n_rows or not len(masks):
+        raise ValueError(
+            f"held_out must be (splits, {n_rows}), one row a split and one column a "
+            f"row of the data set; got {masks.shape}."
+        )
+    if not (masks.any(axis=1) & ~masks.all(axis=1)).all():
+        raise ValueError("held_out must leave rows on both sides of every split.")
+    return masks

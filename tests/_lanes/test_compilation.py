@@ -1,0 +1,261 @@
+"""How a block is compiled, and how many lanes make one: nothing ends the process."""
+
+import os
+import subprocess
+import sys
+import textwrap
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+import funclearn as fl
+from benchmarks import marks
+from funclearn import _xla, stopping, sweeps
+from funclearn._lanes import _compilation as compilation
+from funclearn._lanes import _small as small
+from funclearn._lanes._stages import cut
+from funclearn.sweeps import sweep
+
+ON_A_CPU = pytest.mark.skipif(
+    jax.default_backend() != "cpu", reason="only asked on a CPU"
+)
+
+# Each run makes its own start, from literals: XLA then knows the loop's arguments.
+RUNS = {
+    "a line": "sweeps.sweep(make(linear, line), {'learning_rate': rates}).result",
+    "a network": "sweeps.sweep(make(net, column), {'learning_rate': rates}).result",
+    "a stopping rule": """
+        sweeps.sweep(
+            make(linear, line, validation=line, stop=stopping.patience(3)),
+            {'learning_rate': rates},
+        ).result
+    """,
+}
+
+SCRIPT = """
+import jax, jax.numpy as jnp, optax
+import funclearn as fl
+from funclearn import stopping, sweeps, validation
+
+linear, net = fl.models.linear, fl.models.mlp((1, 4, 1))
+line = fl.data.thermometer()
+column = fl.data.Dataset(*(x[:, None] for x in line))
+rates = jnp.logspace(-5, -4, 5)
+
+def make(model, data, validation=None, stop=None):
+    objective = fl.make_objective(model, fl.losses.mse)
+    evaluate = fl.make_evaluation(model, fl.losses.mse)
+    how = {} if validation is None else {"evaluate": evaluate, "stop": stop}
+
+    def run(learning_rate):
+        optimizer = optax.sgd(learning_rate)
+        params = model.init(jax.random.key(0))
+        state = fl.init_state(jax.random.key(1), params, optimizer)
+        step = fl.make_train_step(objective, optimizer)
+        return fl.fit(step, state, data, validation, epochs=30, **how).state.params
+
+    return run
+"""
+
+
+def ran(script, *, seconds=300, **environment):
+    return subprocess.run(
+        [sys.executable, "-c", script],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=seconds,
+        check=False,
+    )
+
+
+@ON_A_CPU
+@pytest.mark.parametrize("name", ["a line", "a network", "a stopping rule"])
+def test_a_run_that_makes_its_own_start_does_not_end_the_process(name):
+    call = textwrap.dedent(RUNS[name]).strip()
+    script = f"{SCRIPT}\nprint(jax.block_until_ready({call}) is not None)"
+    child = ran(script, FUNCLEARN_TRIAL="1")
+    assert child.returncode == 0, child.stderr[-2000:]
+    assert child.stdout.split()[-1] == "True"
+
+
+@ON_A_CPU
+def test_cross_validation_of_such_a_run_does_not_end_the_process():
+    script = f"""{SCRIPT}
+held_out = fl.data.folds(jax.random.key(3), line, 3)
+
+def run(train, held_out, key):
+    return make(linear, train)(1e-4)
+
+evaluate = fl.make_evaluation(linear, fl.losses.mse)
+print(validation.cross_validate(
+    jax.random.key(2), run, line, held_out, evaluate=evaluate
+).summary())
+"""
+    child = ran(script, FUNCLEARN_TRIAL="1")
+    assert child.returncode == 0, child.stderr[-2000:]
+
+
+@ON_A_CPU
+def test_random_programs_do_not_end_the_process_and_agree():
+    told = marks.outcomes(0, 40)
+    assert len(told) == 40
+    assert not [one for one in told if one.died or one.apart > marks.ROUNDING]
+    assert sum(one.whole for one in told) > 20
+
+
+def test_what_is_dropped_need_not_be_possible():
+    def run(x):
+        def halve(_, x):
+            jnp.argmin(jax.lax.complex(x, x)[None])  # which JAX cannot lower
+            return x / 2
+
+        return jax.lax.fori_loop(0, 3, halve, x)
+
+    values = jnp.arange(4.0)
+    np.testing.assert_array_equal(sweeps.sweep(run, {"x": values}).result, values / 8)
+
+
+@ON_A_CPU
+def test_an_unused_argument_would_end_it():
+    """The reason for all this: where XLA has mended it, the precautions can go."""
+    script = """
+import jax, jax.numpy as jnp
+from funclearn import _jaxprs, _xla
+def loop(x, unused):
+    return jax.lax.fori_loop(0, 50, lambda _, x: x * 1.0001, x)
+def program(x):
+    return _jaxprs.marked(loop, _xla.WHOLE)(x, jnp.arange(5))
+jax.jit(program, keep_unused=True)(jnp.ones(4))
+"""
+    assert ran(script).returncode != 0
+
+
+KEY = jax.random.key(0)
+
+START = fl.models.LinearParams(jnp.ones(()), jnp.zeros(()))
+
+READINGS, _ = fl.data.standardise(fl.data.thermometer())
+
+SINE = fl.data.noisy_sine(KEY, 8)
+
+RATES = np.logspace(-4, -2.2, 12).astype(np.float32)
+
+
+def train(model, params, data, optimizer=optax.sgd, **how):
+    """Makes a run that returns parameters, losses, epochs and the reason."""
+    objective = fl.make_objective(model, fl.losses.mse)
+
+    def run(learning_rate):
+        update = optimizer(learning_rate)
+        step = fl.make_train_step(objective, update)
+        ran = fl.fit(step, fl.init_state(KEY, params, update), data, **how)
+        return ran.state.params, ran.history, ran.epochs, ran.reason
+
+    return run
+
+
+def with_network(model, **how):
+    return train(model, model.init(KEY), SINE, **how)
+
+
+RULE = stopping.target(30.0) | stopping.diverged(10.0)
+
+
+def equal(one, other):
+    pairs = zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True)
+    return all(np.array_equal(a, b, equal_nan=True) for a, b in pairs)
+
+
+def rows(tree, index):
+    return jax.tree.map(lambda leaf: leaf[index], tree)
+
+
+def test_lanes_may_draw_and_sort_before_they_loop():
+    objective = fl.make_objective(fl.models.linear, fl.losses.mse)
+    optimizer = optax.sgd(1e-2)
+    step = fl.make_train_step(objective, optimizer)
+
+    def run(key):
+        train, validation = fl.data.split(key, READINGS)
+        state = fl.init_state(key, START, optimizer)
+        params = fl.fit(step, state, train, epochs=50).state.params
+        return objective(params, validation, key)
+
+    keys = jax.random.split(KEY, 5)
+    np.testing.assert_allclose(
+        sweep(run, {"key": keys}).result, [run(key) for key in keys], rtol=1e-5
+    )
+
+
+class Loop(NamedTuple):
+    """A loop, and in what blocks it is run: alone, in several lanes whole."""
+
+    body: Any
+    size: int
+    lanes: int
+    whole: bool
+
+
+MATRIX = jnp.eye(48)
+
+LOOPS = {
+    "short sums": Loop(lambda x: x - x.sum() / 99, 11, 128, True),
+    "a value of 1 KiB": Loop(jnp.tanh, 256, 16, True),
+    "more than fits": Loop(jnp.tanh, 4096, 1, True),
+    "more than one core's": Loop(jnp.tanh, 2**17, 1, False),
+    "a matrix product": Loop(lambda x: jnp.outer(x, x) @ MATRIX[0], 48, 1, True),
+    "large matrices": Loop(lambda x: (jnp.outer(x, x) @ MATRIX)[0], 48, 1, False),
+    "a sort": Loop(jnp.sort, 11, 128, False),
+}
+
+
+@pytest.mark.parametrize("name", LOOPS)
+def test_block_and_program_follow_from_what_the_loop_computes(name):
+    loop = LOOPS[name]
+
+    def run(x):
+        return jax.lax.fori_loop(0, 3, lambda _, x: loop.body(x), x)
+
+    closed = jax.make_jaxpr(run)(jnp.linspace(0, 1, loop.size))
+    lanes = compilation.lanes_in_block(closed, 1000)
+    assert lanes == loop.lanes
+    stages = cut(closed, lanes).stages
+    assert any(stage.small for stage in stages) == loop.whole
+
+
+def test_results_of_a_block_have_a_limit():
+    def run(x):
+        return jax.lax.fori_loop(0, 3, lambda _, x: x + 1, x) * jnp.ones(2**22)
+
+    assert compilation.lanes_in_block(jax.make_jaxpr(run)(1.0), 1000) == 8
+
+
+@pytest.mark.parametrize(("n_lanes", "lanes"), [(1, 1), (5, 8), (10**9, 2**25)])
+def test_accelerators_take_all_lanes_that_fit(n_lanes, lanes, monkeypatch):
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    closed = jax.make_jaxpr(lambda x: x + 1)(1.0)
+    assert compilation.lanes_in_block(closed, n_lanes) == lanes
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "value"),
+    [
+        (_xla, "OPTIONS", {"xla_cpu_no_such_option": 1}),
+        (small, "_TRIED", small._TRIED | {"sort"}),
+    ],
+)
+def test_compiles_plainly_what_xla_refuses(module, name, value, monkeypatch):
+    monkeypatch.setattr(_xla, "may_ask", lambda: True)
+    monkeypatch.setattr(module, name, value)
+
+    def run(start):
+        return jax.lax.fori_loop(0, 3, lambda _, x: jnp.sort(x)[::-1] + 1, start)
+
+    starts = np.array([[3.0, 1.0, 2.0], [0.0, 5.0, 4.0]], np.float32)
+    expected = np.sort(starts, axis=1)[:, ::-1] + 3
+    np.testing.assert_array_equal(sweep(run, {"start": starts}).result, expected)

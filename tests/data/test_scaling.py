@@ -1,0 +1,246 @@
+"""Columns are brought to mean 0 and deviation 1, and back."""
+
+import math
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import assume, example, given, settings
+from hypothesis import strategies as st
+
+import funclearn as fl
+
+# Derandomised: the same examples on every machine and in every run.
+properties = settings(max_examples=25, deadline=None, derandomize=True, database=None)
+KEY = jax.random.key(0)
+UNEQUAL = fl.Dataset(jnp.zeros(3), jnp.zeros(2))
+TRAIN = fl.Dataset(jnp.linspace(3.0, 8.0, 12).reshape(6, 2), jnp.arange(6.0))
+values = st.floats(-1e3, 1e3)
+column = st.one_of(
+    st.lists(values, min_size=6, max_size=6), values.map(lambda value: [value] * 6)
+)
+
+
+class Refusal(NamedTuple):
+    call: Any
+    error: type[Exception]
+    message: str
+
+
+REFUSALS = {
+    "standardise-nothing": Refusal(
+        lambda: fl.data.standardise(fl.Dataset(jnp.zeros(0), jnp.zeros(0))),
+        ValueError,
+        "train must .* one row",
+    ),
+    "standardise-unequal": Refusal(
+        lambda: fl.data.standardise(UNEQUAL), ValueError, r"train\.targets \(2,\)"
+    ),
+    "unscale-polynomial": Refusal(
+        lambda: fl.data.Scaler().unscale(fl.models.polynomial(1).init(KEY)),
+        TypeError,
+        "params must be the parameters of a linear model.*got PolynomialParams",
+    ),
+}
+
+
+@pytest.mark.parametrize("refusal", REFUSALS.values(), ids=REFUSALS)
+@pytest.mark.usefixtures("plain_annotations")
+def test_refusals_name_the_argument_when_called(refusal):
+    with pytest.raises(refusal.error, match=refusal.message):
+        refusal.call()
+
+
+def assert_standardised(scaled, original):
+    """Checks every column against the rounding that its own spread allows."""
+    original = original.reshape(len(original), -1)
+    for ours, theirs in zip(scaled.reshape(original.shape).T, original.T, strict=True):
+        if np.ptp(theirs) == 0:
+            assert np.all(ours == 0)
+            continue
+        rounding = 1e-14 * np.abs(theirs).max() / theirs.std()
+        np.testing.assert_allclose(ours.mean(), 0, atol=rounding)
+        np.testing.assert_allclose(ours.std(), 1, rtol=rounding)
+
+
+@properties
+@given(columns=st.lists(column, min_size=1, max_size=3), targets=st.booleans())
+@example(columns=[[0.1] * 6, [1, 2, 3, 4, 5, 6]], targets=True)
+def test_standardised_columns_have_mean_0_and_deviation_1(columns, targets):
+    table = np.array(columns).T
+    assume(all(s == 0 or s > 1e-9 for s in np.ptp(table, axis=0)))
+    with jax.enable_x64(True):
+        train = fl.Dataset(jnp.asarray(table), jnp.asarray(table[:, 0]))
+        scaled, scaler = fl.data.standardise(train, targets=targets)
+        assert_standardised(np.asarray(scaled.inputs), table)
+        if targets:
+            assert_standardised(np.asarray(scaled.targets), table[:, :1])
+        else:
+            assert jnp.array_equal(scaled.targets, train.targets)
+        for again, first in zip(scaler(train), scaled, strict=True):
+            assert jnp.array_equal(again, first)
+        restored = scaler.unscale_predictions(scaled.targets)
+        np.testing.assert_allclose(restored, train.targets, rtol=1e-12, atol=1e-9)
+
+
+@pytest.mark.parametrize("n_columns", [None, 3])
+@pytest.mark.parametrize("targets", [False, True])
+def test_unscaled_parameters_are_the_same_line(n_columns, targets, float64):
+    keys = jax.random.split(jax.random.key(5), 3)
+    shape = (9,) if n_columns is None else (9, n_columns)
+    model = fl.models.linear if n_columns is None else fl.models.affine(n_columns)
+    train = fl.Dataset(
+        50 + 7 * jax.random.normal(keys[0], shape), jax.random.normal(keys[1], (9,)) - 4
+    )
+    scaled, scaler = fl.data.standardise(train, targets=targets)
+    params = model.init(keys[2])
+    predicted = scaler.unscale_predictions(model.apply(params, scaled.inputs))
+    original = scaler.unscale(params)
+    assert type(original) is type(params)
+    np.testing.assert_allclose(
+        model.apply(original, train.inputs), predicted, rtol=1e-13
+    )
+
+
+def test_other_data_are_scaled_with_the_numbers_of_the_training_part():
+    train, validation = fl.data.split(KEY, fl.data.thermometer(), 0.3)
+    _, scaler = fl.data.standardise(train)
+    inputs = np.asarray(train.inputs)
+    expected = (np.asarray(validation.inputs) - inputs.mean()) / inputs.std()
+    np.testing.assert_allclose(scaler(validation).inputs, expected, rtol=1e-5)
+    assert jnp.array_equal(scaler(validation).targets, validation.targets)
+
+
+@pytest.mark.parametrize("unit", [1e-27, 1.0, 1e30])
+def test_columns_are_standardised_in_whatever_unit(unit):
+    column = np.array([1.0, 2.0, 4.0, 7.0])
+    train = fl.Dataset(jnp.asarray(column * unit), jnp.zeros(4))
+    expected = (column - column.mean()) / column.std()
+    np.testing.assert_allclose(
+        fl.data.standardise(train)[0].inputs, expected, rtol=1e-5
+    )
+
+
+def test_a_large_constant_column_is_shifted_to_zero_exactly():
+    # The computed mean of eleven times 16777217.1 is another number.
+    inputs = jnp.full((11, 2), 16777217.1).at[:, 1].set(jnp.arange(11.0))
+    scaled, scaler = fl.data.standardise(fl.Dataset(inputs, jnp.zeros(11)))
+    assert jnp.all(scaled.inputs[:, 0] == 0)
+    assert np.asarray(scaler.input_scale)[0] == 1
+
+
+def test_integer_readings_are_standardised_as_numbers():
+    train = fl.Dataset._make([np.arange(5), np.arange(5)])
+    scaled, _ = fl.data.standardise(train, targets=True)
+    expected = (np.arange(5) - 2) / math.sqrt(2)
+    np.testing.assert_allclose(scaled.inputs, expected, rtol=1e-6)
+    np.testing.assert_allclose(scaled.targets, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "scale",
+    [
+        lambda rows: fl.data.standardise(rows)[0],
+        lambda rows: jax.jit(fl.data.standardise)(rows)[1](rows),
+        fl.data.Scaler(input_scale=10.0),
+    ],
+)
+def test_targets_that_are_not_scaled_keep_their_dtype(scale):
+    labels = jnp.array([0, 2, 1])
+    scaled = scale(fl.Dataset(jnp.eye(3) * 4, labels))
+    assert scaled.targets.dtype == labels.dtype
+    assert jnp.array_equal(scaled.targets, labels)
+    assert jnp.isfinite(fl.losses.cross_entropy(scaled.inputs, scaled.targets))
+
+
+def test_targets_may_be_shifted_or_divided_alone():
+    readings = fl.Dataset(jnp.arange(3.0), jnp.arange(3))
+    for scaler, expected in (
+        (fl.data.Scaler(target_shift=1.0), [-1, 0, 1]),
+        (fl.data.Scaler(target_scale=2.0), [0, 0.5, 1]),
+    ):
+        targets = scaler(readings).targets
+        assert targets.tolist() == expected
+        assert scaler.unscale_predictions(targets).tolist() == [0, 1, 2]
+
+
+PUBLIC = {
+    "standardise": lambda key: fl.data.standardise(TRAIN, targets=True),
+    "unscale": lambda key: fl.data.standardise(TRAIN)[1].unscale(
+        fl.models.affine(2).init(key)
+    ),
+}
+
+
+@pytest.mark.parametrize("function", PUBLIC.values(), ids=PUBLIC)
+def test_compiled_equals_eager(function):
+    eager, compiled = function(KEY), jax.jit(function)(KEY)
+    assert jax.tree.structure(eager) == jax.tree.structure(compiled)
+    for one, other in zip(*map(jax.tree.leaves, (eager, compiled)), strict=True):
+        assert one.dtype == other.dtype
+        np.testing.assert_allclose(one, other, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [jnp.float32, jnp.float64])
+def test_standardise_keeps_the_precision_that_it_is_given(dtype, float64):
+    train = fl.Dataset(TRAIN.inputs.astype(dtype), TRAIN.targets.astype(dtype))
+    leaves = jax.tree.leaves(fl.data.standardise(train, targets=True))
+    assert [leaf.dtype for leaf in leaves] == 6 * [dtype]
+
+
+def of_single_operations(columns):
+    """Shift, scale and scaled columns, by operations that are compiled one by one."""
+    columns = jnp.asarray(columns, jnp.result_type(columns, float))
+
+    def scaled(shift, scale):
+        return jax.vmap(lambda row: (row - shift) / scale)(columns)
+
+    constant = jnp.max(columns, axis=0) == jnp.min(columns, axis=0)
+    shift = jnp.where(constant, columns[0], jnp.mean(columns, axis=0))
+    reach = jnp.max(jnp.abs(scaled(shift, 1.0)), axis=0)
+    reach = jnp.where(constant, 1.0, reach)
+    deviation = reach * jnp.std(scaled(shift, reach), axis=0)
+    scale = jnp.where(constant, 1.0, deviation)
+    return shift, scale, scaled(shift, scale)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "int32"])
+@pytest.mark.parametrize("shape", [(11,), (1000,), (17, 7), (9, 3, 2)], ids=str)
+def test_what_is_compiled_together_has_the_bits_of_single_operations(
+    shape, dtype, float64
+):
+    random = np.random.default_rng(0)
+    for unit in (1e-30, 1.0, 1e4, 1e30):
+        columns = random.normal(size=shape) * unit
+        if len(shape) > 1:
+            columns[:, 0] = 0.1 * unit
+        with np.errstate(over="ignore", invalid="ignore"):
+            columns = columns.clip(-1e9, 1e9) if dtype == "int32" else columns
+            columns = jnp.asarray(columns.astype(dtype))
+        scaled, scaler = fl.data.standardise(fl.Dataset(columns, jnp.zeros(shape[0])))
+        found = scaler.input_shift, scaler.input_scale, scaled.inputs
+        for one, other in zip(
+            map(np.asarray, found), of_single_operations(columns), strict=True
+        ):
+            assert one.dtype == other.dtype
+            assert one.tobytes() == np.asarray(other).tobytes()
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_standardising_is_differentiated_and_mapped(compiled, float64):
+    def cubes(inputs):
+        scaled, _ = fl.data.standardise(fl.Dataset(inputs, jnp.zeros(6)))
+        return jnp.sum(scaled.inputs**3)
+
+    def lanes(inputs):
+        return jax.vmap(cubes)(jnp.stack([inputs, 2 * inputs + 1]))
+
+    inputs = jnp.array([1.0, 2.0, 4.0, 7.0, 11.0, 3.0])
+    grad, lanes = (jax.jit(f) if compiled else f for f in (jax.grad(cubes), lanes))
+    step = 1e-6 * np.eye(6)
+    slopes = [(cubes(inputs + s) - cubes(inputs - s)) / 2e-6 for s in step]
+    np.testing.assert_allclose(grad(inputs), slopes, rtol=1e-6, atol=1e-8)
+    # What is standardised does not depend on the unit.
+    np.testing.assert_allclose(lanes(inputs), 2 * [cubes(inputs)], rtol=1e-12)

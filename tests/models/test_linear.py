@@ -1,0 +1,59 @@
+"""Linear models start uniform and independent, and have their gradients."""
+
+import math
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import funclearn as fl
+
+KEY = jax.random.key(0)
+FRACTION: Any = 1.5
+
+
+FAN_IN = {
+    "linear": (fl.models.linear, 1),
+    "affine": (fl.models.affine(4), 4),
+    "polynomial": (fl.models.polynomial(3), 4),
+}
+
+
+@pytest.mark.parametrize("model, fan_in", FAN_IN.values(), ids=FAN_IN)
+def test_initial_parameters_are_uniform_within_one_over_root_fan_in(model, fan_in):
+    drawn = jax.jit(jax.vmap(model.init))(jax.random.split(KEY, 4000))
+    for leaf in jax.tree.leaves(drawn):
+        scaled = np.sort(np.asarray(leaf).ravel()) * math.sqrt(fan_in)
+        quantiles = np.linspace(-1, 1, scaled.size)
+        # Kolmogorov's distance; a sample is further off once in 10,000.
+        assert np.abs(scaled - quantiles).max() / 2 < 2.2 / math.sqrt(scaled.size)
+
+
+def test_weight_and_bias_are_drawn_independently():
+    drawn = jax.jit(jax.vmap(fl.models.linear.init))(jax.random.split(KEY, 4000))
+    correlation = np.corrcoef(drawn.weight, drawn.bias)[0, 1]
+    assert abs(correlation) < 4 / math.sqrt(4000)
+
+
+def test_a_polynomial_has_a_gradient_at_zero():
+    params = fl.models.PolynomialParams(jnp.array([1.0, 2.0, 3.0, 4.0]))
+    apply = fl.models.polynomial(3).apply
+    assert jax.grad(lambda x: apply(params, x))(0.0) == 2.0
+    grads = jax.grad(lambda params: apply(params, jnp.array(0.0)))(params)
+    assert grads.coefficients.tolist() == [1, 0, 0, 0]
+
+
+REFUSALS = {
+    "affine(0)": (lambda: fl.models.affine(0), "features must be at least 1; got 0"),
+    "affine(1.5)": (lambda: fl.models.affine(FRACTION), "features must be an integer"),
+    "polynomial(-1)": (lambda: fl.models.polynomial(-1), "degree must be at least 0"),
+}
+
+
+@pytest.mark.parametrize("call, message", REFUSALS.values(), ids=REFUSALS)
+@pytest.mark.usefixtures("plain_annotations")
+def test_refusals_name_the_argument(call, message):
+    with pytest.raises((TypeError, ValueError), match=message):
+        call()

@@ -1,0 +1,166 @@
+"""What a rule is and sees, and rules joined."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+LOSSES = [9.0, 5.0, 5.5, 4.0, 4.1, 4.2, 3.999, 4.5, 1.0, 2.0, 3.0, 0.5]
+
+
+@pytest.fixture(scope="module")
+def fl():
+    import funclearn
+
+    return funclearn
+
+
+@pytest.fixture(scope="module")
+def replay(fl):
+    """Makes `fit` see given losses: `replay(losses, validation=None, **options)`."""
+
+    def train_step(state, batch):
+        loss = batch.inputs[state.step]
+        grads = jax.tree.map(lambda leaf: leaf * loss, state.params)
+        params = jax.tree.map(lambda leaf: leaf - 0.1 * loss, state.params)
+        info = fl.StepInfo(loss, grads)
+        return state._replace(params=params, step=state.step + 1), info
+
+    def evaluate(params, dataset):
+        # The parameters count the losses so far; the batch holds their running sums.
+        past = jnp.searchsorted(dataset.inputs, (1.0 - params["p"]) / 0.1 - 1e-3)
+        return dataset.targets[past]
+
+    def run(losses, validation=None, **options):
+        losses = jnp.asarray(losses)
+        state = fl.TrainState(
+            {"p": jnp.ones(())}, (), jax.random.key(0), jnp.zeros((), jnp.int32)
+        )
+        if validation is not None:
+            sums = jnp.concatenate([jnp.zeros(1), jnp.cumsum(losses)[:-1]])
+            options["validation"] = fl.Dataset(sums, jnp.asarray(validation))
+            options["evaluate"] = evaluate
+        options.setdefault("epochs", len(losses))
+        return fl.fit(train_step, state, fl.Dataset(losses, losses), **options)
+
+    return run
+
+
+def first(condition, losses):
+    """The epoch, counted from 1, at which a condition on the past first holds."""
+    for epoch in range(1, len(losses) + 1):
+        if condition(losses[:epoch]):
+            return epoch
+    return len(losses)
+
+
+def rising(past, times):
+    return len(past) > times and all(
+        past[-i] > past[-i - 1] for i in range(1, times + 1)
+    )
+
+
+def test_or_tells_which_and_prefers_the_left(fl, replay):
+    stopping = fl.stopping
+    late, soon, same = (
+        stopping.target(1.0),
+        stopping.target(5.0),
+        stopping.max_epochs(2),
+    )
+    assert replay(LOSSES, stop=late | same).reason.name == "max_epochs"
+    assert replay(LOSSES, stop=soon | same).reason.name == "target"
+    assert replay(LOSSES, stop=same | soon).reason.name == "max_epochs"
+    assert str(replay(LOSSES, stop=late | soon | same).reason) == "target"
+
+
+def test_and_needs_both_at_one_epoch(fl, replay):
+    stopping = fl.stopping
+    rule = stopping.target(4.5) & stopping.getting_worse()
+    run = replay(LOSSES, stop=rule | stopping.diverged())
+    expected = first(lambda past: past[-1] <= 4.5 and rising(past, 1), LOSSES)
+    assert (int(run.epochs), run.reason.name) == (expected, "target & getting_worse")
+
+
+@pytest.mark.parametrize("widths", [(1, 2, 1), (1, 32, 1)])
+def test_gradient_norm_is_that_of_numpy_for_short_and_long_gradients(fl, widths):
+    model, optimizer = fl.models.mlp(widths), optax.sgd(0.1)
+    data = fl.data.noisy_sine(jax.random.key(0))
+    step = fl.make_train_step(fl.make_objective(model, fl.losses.mse), optimizer)
+    state = fl.init_state(jax.random.key(1), model.init(jax.random.key(1)), optimizer)
+    grads = fl.fit(
+        step, state, data, epochs=20, record=lambda state, info, _: info.grads
+    ).history
+    squares = [
+        np.square(leaf.reshape(20, -1)).sum(1) for leaf in jax.tree.leaves(grads)
+    ]
+    norms = np.sqrt(sum(squares))
+    tolerance = float(np.sort(norms)[5]) * 1.0001
+    rule = fl.stopping.gradient_norm(tolerance)
+    expected = np.flatnonzero(norms <= tolerance)[0] + 1
+    assert 1 < expected < 20
+    assert int(fl.fit(step, state, data, epochs=20, stop=rule).epochs) == expected
+
+
+def test_watching_a_missing_validation_loss_is_refused(fl, replay):
+    with pytest.raises(
+        ValueError, match="fit needs validation, and an evaluate that returns the loss"
+    ):
+        replay(LOSSES, stop=fl.stopping.patience(3, on="validation"))
+
+
+def test_a_small_gradient_in_half_precision_is_not_zero(fl):
+    def train_step(state, batch):
+        grads = jnp.full((2,), 1e-4, jnp.float16)
+        return state._replace(step=state.step + 1), fl.StepInfo(jnp.float16(1), grads)
+
+    state = fl.TrainState(
+        jnp.zeros(2, jnp.float16), (), jax.random.key(0), jnp.zeros((), jnp.int32)
+    )
+    for tolerance, expected in ((1e-5, 3), (2e-4, 1)):
+        rule = fl.stopping.gradient_norm(tolerance)
+        run = fl.fit(train_step, state, jnp.zeros(1), epochs=3, stop=rule)
+        assert int(run.epochs) == expected
+
+
+LOOKS = {
+    "target": (lambda s: s.target(1.0), {None}),
+    "target on the loss": (lambda s: s.target(1.0, on="loss"), {"loss"}),
+    "patience": (lambda s: s.patience(3, on="validation"), {"validation"}),
+    "max_epochs": (lambda s: s.max_epochs(3), set()),
+    "gradient_norm": (lambda s: s.gradient_norm(1e-3), {"grads"}),
+    "parameters": (
+        lambda s: s.relative_change(1e-3, on="parameters"),
+        {"parameters"},
+    ),
+    "joined": (lambda s: s.gradient_norm(1e-3) | s.diverged(), {"grads", "loss"}),
+    "when": (
+        lambda s: s.when("now", lambda seen: True) & s.max_epochs(3),
+        {"loss", "validation", "grads", "parameters"},
+    ),
+}
+
+
+@pytest.mark.parametrize("make, looks_at", LOOKS.values(), ids=LOOKS)
+def test_a_rule_says_what_it_looks_at(fl, make, looks_at):
+    rule = make(fl.stopping)
+    assert rule.looks_at == looks_at
+    for validation in (None, jnp.float32(2)):
+        seen = fl.stopping.Observation(
+            jnp.float32(1), validation, jnp.ones(2), jnp.ones(2), jnp.zeros(2)
+        ).seen_by(rule)
+        default = "loss" if validation is None else "validation"
+        wanted = {one or default for one in looks_at}
+        assert (seen.loss is not None) == ("loss" in wanted)
+        assert (seen.grads is not None) == ("grads" in wanted)
+        assert seen.validation is validation
+        assert seen.before is not None and seen.after is not None
+
+
+def test_the_norm_is_that_of_all_leaves(fl):
+    grads = {"w": jnp.array([3.0, 4.0]), "b": jnp.float16(1e-4)}
+    seen = fl.stopping.Observation(
+        jnp.float32(1), None, grads, jnp.ones(2), jnp.zeros(2)
+    )
+    wanted = 25 + float(np.float16(1e-4)) ** 2
+    np.testing.assert_allclose(seen.squared_gradient_norm, wanted, rtol=1e-6)

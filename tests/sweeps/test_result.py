@@ -1,0 +1,230 @@
+"""What a sweep returns."""
+
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+import rich.console
+
+import funclearn as fl
+from funclearn import stopping
+from funclearn.sweeps import Sweep, sweep
+
+KEY = jax.random.key(0)
+
+START = fl.models.LinearParams(jnp.ones(()), jnp.zeros(()))
+
+READINGS, _ = fl.data.standardise(fl.data.thermometer())
+
+SINE = fl.data.noisy_sine(KEY, 8)
+
+RATES = np.logspace(-4, -2.2, 12).astype(np.float32)
+
+
+def descend(learning_rate, start=1.0, steps=20):
+    """Gradient descent on x² / 2, which multiplies x by 1 - rate at every step."""
+    return jax.lax.fori_loop(0, steps, lambda _, x: x - learning_rate * x, start)
+
+
+def train(model, params, data, optimizer=optax.sgd, **how):
+    """Makes a run that returns parameters, losses, epochs and the reason."""
+    objective = fl.make_objective(model, fl.losses.mse)
+
+    def run(learning_rate):
+        update = optimizer(learning_rate)
+        step = fl.make_train_step(objective, update)
+        ran = fl.fit(step, fl.init_state(KEY, params, update), data, **how)
+        return ran.state.params, ran.history, ran.epochs, ran.reason
+
+    return run
+
+
+def with_network(model, **how):
+    return train(model, model.init(KEY), SINE, **how)
+
+
+RULE = stopping.target(30.0) | stopping.diverged(10.0)
+
+RUNS = {
+    "line": train(fl.models.linear, START, READINGS, epochs=200),
+    "line that stops": train(fl.models.linear, START, READINGS, epochs=200, stop=RULE),
+    "line by Adam": train(fl.models.linear, START, READINGS, optax.adam, epochs=100),
+    "minibatches": train(
+        fl.models.linear, START, READINGS, epochs=10, batch_size=4, stop=RULE
+    ),
+    "small network": with_network(fl.models.mlp((1, 4, 1)), epochs=30),
+    "wide network": with_network(fl.models.wide_net, epochs=10),
+    "deep network": with_network(fl.models.mlp((1, 48, 48, 1)), epochs=10),
+}
+
+
+def equal(one, other):
+    pairs = zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True)
+    return all(np.array_equal(a, b, equal_nan=True) for a, b in pairs)
+
+
+def rows(tree, index):
+    return jax.tree.map(lambda leaf: leaf[index], tree)
+
+
+@pytest.fixture(scope="module")
+def swept():
+    def run(learning_rate, momentum):
+        loss = jnp.where(learning_rate > 5e-3, jnp.nan, (learning_rate - momentum) ** 2)
+        return {"loss": loss, "history": loss * jnp.ones(4)}
+
+    return sweep(run, {"learning_rate": RATES, "momentum": [0.0, 0.01, 0.9]})
+
+
+def test_selecting_takes_a_value_and_its_axis(swept):
+    selected = swept.select(momentum=0.9)
+    assert selected.axes == (("learning_rate",),)
+    assert equal(selected.result, rows(swept.result, (slice(None), 2)))
+    one = selected.select(learning_rate=float(RATES[3]) * (1 + 1e-7))
+    assert one.shape == ()
+    assert equal(one.result, rows(swept.result, (3, 2)))
+
+
+def test_nearest_takes_the_nearest_value(swept):
+    nearest = swept.nearest(learning_rate=RATES[4] * 1.1, momentum=100)
+    assert equal(nearest.result, rows(swept.result, (4, 2)))
+
+
+def test_nearest_takes_counts_that_have_no_sign():
+    swept = sweep(lambda seed: seed, {"seed": np.array([3, 10], np.uint32)})
+    assert swept.nearest(seed=4).result == 3
+    assert swept.nearest(seed=-1).result == 3
+
+
+def test_positions_count_from_both_ends(swept):
+    assert equal(swept.at(momentum=-1).result, swept.select(momentum=0.9).result)
+
+
+@pytest.mark.parametrize(
+    ("method", "value", "error", "message"),
+    [
+        ("at", 3, IndexError, "a position from -3 to 2; got 3"),
+        ("at", -4, IndexError, "a position from -3 to 2; got -4"),
+        ("at", 1.0, TypeError, "an integer known at trace time; got 1.0"),
+        ("at", True, TypeError, "an integer known at trace time; got True"),
+        ("nearest", math.nan, ValueError, "a finite number; got nan"),
+        ("nearest", -math.inf, ValueError, "a finite number; got -inf"),
+        ("nearest", "x", TypeError, "a single number; got 'x'"),
+        ("select", "x", TypeError, "a single number; got 'x'"),
+        ("select", [1.0, 2.0], TypeError, r"a single number; got \[1.0, 2.0\]"),
+    ],
+)
+def test_bad_places_are_refused(
+    swept, method, value, error, message, plain_annotations
+):
+    with pytest.raises(error, match=f"momentum must be {message}"):
+        getattr(swept, method)(momentum=value)
+
+
+@pytest.mark.parametrize(
+    ("method", "values", "message"),
+    [
+        ("select", {"momentum": 0.5}, r"\{'momentum': 0.5\} .* it is at \[\]"),
+        ("select", {"decay": 0.5}, "it has learning_rate, momentum"),
+        ("nearest", {"decay": 0.5}, "it has learning_rate, momentum"),
+        ("at", {"decay": 0}, "it has learning_rate, momentum"),
+    ],
+)
+def test_unknown_names_and_values_are_refused(swept, method, values, message):
+    with pytest.raises(ValueError, match=message):
+        getattr(swept, method)(**values)
+
+
+def test_values_that_are_no_numbers_have_positions_only():
+    swept = sweep(jax.random.normal, {"key": jax.random.split(KEY, 3)})
+    with pytest.raises(ValueError, match="key holds no numbers"):
+        swept.select(key=0)
+    assert swept.at(key=1).result == swept.result[1]
+
+
+def test_zipped_names_are_selected_together():
+    grid = {"start": [1.0, 1.0, 2.0], "learning_rate": [0.1, 0.2, 0.2]}
+    swept = sweep(descend, grid, zipped=True)
+    with pytest.raises(ValueError, match=r"it is at \[0, 1\]"):
+        swept.select(start=1.0)
+    chosen = swept.select(start=1.0, learning_rate=0.2)
+    assert chosen.result == swept.result[1]
+    assert swept.at(start=1, learning_rate=-2).result == swept.result[1]
+
+
+@pytest.mark.parametrize("method", ["at", "nearest"])
+def test_zipped_names_at_different_positions_are_refused(method):
+    swept = sweep(
+        descend, {"start": [0.0, 1.0, 2.0], "learning_rate": RATES[:3]}, zipped=True
+    )
+    with pytest.raises(ValueError, match="must be at one position"):
+        getattr(swept, method)(start=2, learning_rate=0)
+
+
+def test_best_has_the_lowest_score_and_nan_never_has(swept):
+    best = swept.best(by=lambda result: result["loss"])
+    losses = np.asarray(swept.result["loss"])
+    assert np.isnan(losses).any()
+    where = np.unravel_index(np.nanargmin(losses), losses.shape)
+    assert best.result["loss"] == losses[where]
+    assert best.point["learning_rate"] == RATES[where[0]]
+    assert best.point["momentum"] == swept.values["momentum"][where[1]]
+
+
+def test_best_tells_static_values_and_needs_no_score_for_scalars():
+    swept = sweep(
+        lambda name: jnp.float32(len(name)),
+        {"name": ["ab", "c"]},
+        static_argnames=["name"],
+    )
+    assert swept.best() == ({"name": "c"}, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("by", "message"),
+    [
+        (lambda result: result["history"], r"an array of shape \(4,\)"),
+        (lambda result: result["loss"] * jnp.nan, "all of them are"),
+        (lambda result: result, "a scalar; got a dict"),
+    ],
+)
+def test_best_refuses_what_is_no_score(swept, by, message):
+    with pytest.raises(ValueError, match=message):
+        swept.best(by=by)
+
+
+def test_table_shows_places_numbers_and_reasons():
+    swept = sweep(RUNS["line that stops"], {"learning_rate": RATES[-3:]})
+    header, *lines = str(swept).splitlines()
+    names = "learning_rate 0.weight 0.bias 2 3"
+    assert header.split() == names.split()
+    for line, rate, weight, reason in zip(
+        lines, RATES[-3:], swept.result[0].weight, swept.result[3].name, strict=True
+    ):
+        first, second, *_, last = line.split()
+        assert float(first) == pytest.approx(rate, rel=1e-5)
+        assert float(second) == pytest.approx(float(weight), rel=1e-5)
+        assert last == reason
+
+
+def test_table_of_many_lanes_is_shortened_and_the_same_for_rich():
+    swept = sweep(descend, {"learning_rate": np.linspace(0, 1, 100)})
+    lines = str(swept).splitlines()
+    assert len(lines) == 22
+    assert lines[11].split() == ["…", "…"]
+    assert lines[-1].split() == ["1", "0"]
+    console = rich.console.Console(width=80)
+    with console.capture() as captured:
+        console.print(swept)
+    drawn = [line.split() for line in captured.get().splitlines() if line.strip(" ─")]
+    assert drawn == [line.split() for line in lines]
+
+
+def test_sweep_is_a_pytree(swept):
+    doubled = jax.jit(lambda swept: jax.tree.map(lambda leaf: 2 * leaf, swept))(swept)
+    assert isinstance(doubled, Sweep)
+    assert doubled.axes == swept.axes
+    assert equal(doubled.result, jax.tree.map(lambda leaf: 2 * leaf, swept.result))

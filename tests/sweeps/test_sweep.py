@@ -1,0 +1,186 @@
+"""Sweeps: named axes, one program, and bits that no other lane has a say in."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+import funclearn as fl
+from funclearn import stopping
+from funclearn.sweeps import sweep
+
+KEY = jax.random.key(0)
+START = fl.models.LinearParams(jnp.ones(()), jnp.zeros(()))
+READINGS, _ = fl.data.standardise(fl.data.thermometer())
+SINE = fl.data.noisy_sine(KEY, 8)
+RATES = np.logspace(-4, -2.2, 12).astype(np.float32)
+
+
+def descend(learning_rate, start=1.0, steps=20):
+    """Gradient descent on x² / 2, which multiplies x by 1 - rate at every step."""
+    return jax.lax.fori_loop(0, steps, lambda _, x: x - learning_rate * x, start)
+
+
+def train(model, params, data, optimizer=optax.sgd, **how):
+    """Makes a run that returns parameters, losses, epochs and the reason."""
+    objective = fl.make_objective(model, fl.losses.mse)
+
+    def run(learning_rate):
+        update = optimizer(learning_rate)
+        step = fl.make_train_step(objective, update)
+        ran = fl.fit(step, fl.init_state(KEY, params, update), data, **how)
+        return ran.state.params, ran.history, ran.epochs, ran.reason
+
+    return run
+
+
+def with_network(model, **how):
+    return train(model, model.init(KEY), SINE, **how)
+
+
+RULE = stopping.target(30.0) | stopping.diverged(10.0)
+RUNS = {
+    "line": train(fl.models.linear, START, READINGS, epochs=200),
+    "line that stops": train(fl.models.linear, START, READINGS, epochs=200, stop=RULE),
+    "line by Adam": train(fl.models.linear, START, READINGS, optax.adam, epochs=100),
+    "minibatches": train(
+        fl.models.linear, START, READINGS, epochs=10, batch_size=4, stop=RULE
+    ),
+    "small network": with_network(fl.models.mlp((1, 4, 1)), epochs=30),
+    "wide network": with_network(fl.models.wide_net, epochs=10),
+    "deep network": with_network(fl.models.mlp((1, 48, 48, 1)), epochs=10),
+}
+
+
+def test_product_has_an_axis_for_every_name_in_the_order_of_the_grid():
+    starts = np.array([1.0, -2.0, 3.0], np.float32)
+    swept = sweep(descend, {"start": starts, "learning_rate": RATES})
+    assert swept.axes == (("start",), ("learning_rate",))
+    assert swept.shape == (3, 12)
+    expected = starts[:, None] * (1 - RATES[None, :].astype(float)) ** 20
+    np.testing.assert_allclose(swept.result, expected, rtol=1e-5)
+
+
+def test_zipped_values_share_an_axis():
+    swept = sweep(descend, {"start": -RATES, "learning_rate": RATES}, zipped=True)
+    assert swept.axes == (("start", "learning_rate"),)
+    np.testing.assert_allclose(swept.result, -RATES * (1 - RATES) ** 20, rtol=1e-5)
+
+
+def test_values_may_be_lists_pytrees_and_keys():
+    def run(scale, params, key):
+        drawn = jax.random.normal(key)
+        return {
+            "key": key,
+            "value": scale * (params.weight + params.bias.sum()) + drawn,
+        }
+
+    params = fl.models.LinearParams(jnp.arange(3.0), jnp.ones((3, 2)))
+    keys = jax.random.split(KEY, 2)
+    swept = sweep(run, {"scale": [1.0, 10.0], "params": params, "key": keys})
+    assert swept.shape == (2, 3, 2)
+    expected = np.array([1.0, 10.0])[:, None] * (np.arange(3.0) + 2.0)[None, :]
+    drawn = np.stack([jax.random.normal(key) for key in keys])
+    np.testing.assert_allclose(
+        swept.result["value"], expected[:, :, None] + drawn[None, None, :], rtol=1e-5
+    )
+    assert swept.result["key"].dtype == KEY.dtype
+    assert jnp.all(swept.result["key"][1, 2] == keys)
+
+
+@pytest.mark.parametrize("zipped", [False, True])
+def test_static_values_have_programs_of_their_own(zipped):
+    def run(degree, scale):
+        assert isinstance(degree, int)
+        return scale * jnp.ones(degree).sum()
+
+    grid = {"scale": [1.0, 2.0, 5.0], "degree": [3, 1, 3]}
+    swept = sweep(run, grid, zipped=zipped, static_argnames=["degree"])
+    pairs = np.array([[s * d for d in grid["degree"]] for s in grid["scale"]])
+    np.testing.assert_array_equal(swept.result, np.diag(pairs) if zipped else pairs)
+
+
+def test_static_values_may_be_all_there_are():
+    swept = sweep(
+        lambda name: jnp.asarray(len(name)),
+        {"name": ["a", "bcd"]},
+        static_argnames=["name"],
+    )
+    assert swept.result.tolist() == [1, 3]
+    assert swept.select(name="bcd").result == 3
+
+
+def test_static_results_of_different_structure_are_refused():
+    def run(width):
+        return jnp.zeros(width)
+
+    with pytest.raises(ValueError, match=r"run\(width=3\).* as in run\(width=2\)"):
+        sweep(run, {"width": [2, 3]}, static_argnames=["width"])
+
+
+@pytest.mark.parametrize(
+    ("grid", "how", "message"),
+    [
+        ({}, {}, "at least one argument"),
+        ({"start": np.ones(2), "steps": np.ones(3)}, {"zipped": True}, "in number"),
+        ({"start": 1.0}, {}, "leading length"),
+        ({"start": np.ones(0)}, {}, "at least one row"),
+        ({"start": np.ones(2)}, {"static_argnames": ["width"]}, "must be in grid"),
+        ({"start": np.ones(2)}, {"block_size": 0}, "at least 1"),
+    ],
+)
+def test_bad_grids_are_refused(grid, how, message):
+    with pytest.raises(ValueError, match=message):
+        sweep(lambda start, **_: start, grid, **how)
+
+
+def test_values_that_are_not_traced_must_be_named():
+    with pytest.raises(TypeError, match="optimizer must hold arrays or numbers, or be"):
+        sweep(lambda optimizer: 0, {"optimizer": ["sgd", "adam"]})
+
+
+@pytest.fixture(scope="module")
+def swept():
+    def run(learning_rate, momentum):
+        loss = jnp.where(learning_rate > 5e-3, jnp.nan, (learning_rate - momentum) ** 2)
+        return {"loss": loss, "history": loss * jnp.ones(4)}
+
+    return sweep(run, {"learning_rate": RATES, "momentum": [0.0, 0.01, 0.9]})
+
+
+def test_lanes_stop_by_themselves_for_reasons_of_their_own():
+    rates = np.array([1e-4, 1e-2, 2.0], np.float32)
+    _, history, epochs, reason = sweep(
+        RUNS["line that stops"], {"learning_rate": rates}
+    ).result
+    assert reason.name.tolist() == ["epochs", "target", "diverged"]
+    finite = np.isfinite(history.loss)
+    np.testing.assert_array_equal(finite.sum(axis=1), epochs)
+    assert len(set(epochs.tolist())) == 3
+
+
+def test_sweep_is_a_part_of_what_transforms_it():
+    grid = {"learning_rate": jnp.asarray(RATES), "start": jnp.array([1.0, 2.0])}
+    outside = sweep(descend, grid)
+    inside = jax.jit(lambda grid: sweep(descend, grid, block_size=5))(grid)
+    assert inside.axes == outside.axes
+    np.testing.assert_allclose(inside.result, outside.result, rtol=1e-6)
+    closed = jax.jit(lambda: sweep(descend, grid))()
+    np.testing.assert_allclose(closed.result, outside.result, rtol=1e-6)
+
+
+def test_sweep_is_differentiated_and_mapped():
+    def total(scale):
+        return sweep(descend, {"learning_rate": scale * RATES}).result.sum()
+
+    def total_over_closure(scale):
+        return sweep(lambda rate: descend(scale * rate), {"rate": RATES}).result.sum()
+
+    rates = RATES.astype(float)
+    expected = np.sum(-20 * rates * (1 - rates) ** 19)
+    for function in (total, total_over_closure):
+        np.testing.assert_allclose(jax.grad(function)(1.0), expected, rtol=1e-4)
+    scales = jnp.array([1.0, 0.5])
+    sums = [np.sum((1 - scale * rates) ** 20) for scale in (1.0, 0.5)]
+    np.testing.assert_allclose(jax.vmap(total)(scales), sums, rtol=1e-4)

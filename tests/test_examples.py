@@ -1,0 +1,53 @@
+"""The examples in the docstrings of the core functions run and print what they say."""
+
+import doctest
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+import funclearn as fl
+from funclearn import diagnosis, graphs, sweeps, testing, validation
+
+CORE = {
+    "data.thermometer": fl.data.thermometer,
+    "data.noisy_sine": fl.data.noisy_sine,
+    "data.read_csv": fl.data.read_csv,
+    "data.split": fl.data.split,
+    "data.folds": fl.data.folds,
+    "data.standardise": fl.data.standardise,
+    "models.polynomial": fl.models.polynomial,
+    "models.mlp": fl.models.mlp,
+    "losses.mse": fl.losses.mse,
+    "make_objective": fl.make_objective,
+    "make_evaluation": fl.make_evaluation,
+    "gradients.autodiff": fl.gradients.autodiff,
+    "gradients.finite_difference": fl.gradients.finite_difference,
+    "gradients.given": fl.gradients.given,
+    "gradients.compare": fl.gradients.compare,
+    "init_state": fl.init_state,
+    "make_train_step": fl.make_train_step,
+    "fit": fl.fit,
+    "stopping.patience": fl.stopping.patience,
+    "stopping.when": fl.stopping.when,
+    "sweeps.sweep": sweeps.sweep,
+    "validation.cross_validate": validation.cross_validate,
+    "diagnosis.diagnose": diagnosis.diagnose,
+    "diagnosis.stability": diagnosis.stability,
+    "graphs.trace": graphs.trace,
+    "testing.assert_gradients_agree": testing.assert_gradients_agree,
+}
+
+
+@pytest.mark.parametrize("name", CORE)
+def test_the_example_of(name):
+    function = CORE[name]
+    names = {"jax": jax, "jnp": jnp, "np": np, "optax": optax, "fl": fl}
+    (example,) = doctest.DocTestFinder(recurse=False).find(function, name, globs=names)
+    assert example.examples, "it has none"
+    result = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE).run(
+        example
+    )
+    assert result.attempted and not result.failed

@@ -1,0 +1,108 @@
+"""Tables as plain text and as rich draws them."""
+
+import io
+
+import numpy as np
+import pytest
+from rich.console import Console
+from rich.text import Text
+
+from funclearn._tables import Column, draw, plain, rich, without_colour
+
+
+def on_terminal(drawn, width=80):
+    terminal = io.StringIO()
+    Console(
+        file=terminal, force_terminal=True, width=width, color_system="standard"
+    ).print(drawn)
+    return terminal.getvalue()
+
+
+def test_plain_columns_are_aligned_on_the_right():
+    columns = {
+        "rate": np.array([0.1, 1e-7]),
+        "kind": np.array(["a", "long one"], object),
+        "n": np.array([3, 1200]),
+    }
+    assert plain(columns) == (
+        " rate      kind     n\n  0.1         a     3\n1e-07  long one  1200"
+    )
+
+
+@pytest.mark.parametrize(
+    ("cell", "text"),
+    [
+        (np.float32(1 / 3), "0.333333"),
+        (1234567.0, "1.23457e+06"),
+        (np.int64(1234567), "1234567"),
+        (np.bool_(True), "True"),
+        (np.nan, "nan"),
+    ],
+)
+def test_numbers_have_six_digits(cell, text):
+    assert plain({"x": np.array([cell], object)}).splitlines()[1].strip() == text
+
+
+@pytest.mark.parametrize(("rows", "lines"), [(0, 0), (1, 1), (20, 20), (21, 21)])
+def test_of_many_rows_the_first_and_the_last_are_shown(rows, lines):
+    shown = [*map(str.strip, plain({"x": np.arange(rows)}).splitlines()[1:])]
+    assert len(shown) == lines
+    if rows <= 20:
+        assert shown == [*map(str, range(rows))]
+    else:
+        ends = [*range(10), *range(rows - 10, rows)]
+        assert shown == [*map(str, ends[:10]), "…", *map(str, ends[10:])]
+
+
+def test_rich_has_the_same_cells():
+    columns = {"rate": np.linspace(0, 1, 30), "n": np.arange(30)}
+    lines = without_colour(rich(columns)).splitlines()
+    head, rule, *rows = [line for line in lines if line]
+    assert {*rule.strip()} == {"─"}
+    expected = [line.split() for line in plain(columns).splitlines()]
+    assert [line.split() for line in (head, *rows)] == expected
+
+
+def test_columns_may_be_on_the_left_without_rules():
+    columns = [Column("name", ["a", "bc"], right=False), Column("n", ["1", "23"])]
+    drawn = without_colour(draw(columns, ruled=False))
+    assert drawn == "name   n\na      1\nbc    23"
+
+
+def test_rows_have_styles():
+    drawn = draw([Column("x", ["one", "two"])], ["red", "green"])
+    text = on_terminal(drawn)
+    assert "\x1b[31mone" in text and "\x1b[32mtwo" in text
+    assert "\x1b[31m" not in on_terminal(draw([Column("x", ["one", "two"])]))
+
+
+def test_text_is_literal():
+    cells = [Text("[red]x[/red]")]
+    drawn = draw([Column("x", cells)])
+    assert "[red]x[/red]" in on_terminal(drawn)
+    assert "[red]x[/red]" in without_colour(drawn)
+
+
+def test_text_without_colour_does_not_depend_on_the_terminal(monkeypatch):
+    drawn = draw([Column("x", [" ".join(["word"] * 50)])], ["red"])
+    text = without_colour(drawn)
+    monkeypatch.setenv("COLUMNS", "20")
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert without_colour(drawn) == text
+    assert "\x1b" not in text
+    widths = [*map(len, text.splitlines())]
+    assert 90 < max(widths) <= 100 and not any(
+        line.endswith(" ") for line in text.splitlines()
+    )
+
+
+@pytest.mark.parametrize(
+    ("columns", "styles"),
+    [
+        ([Column("x", ["1"]), Column("y", ["1", "2"])], None),
+        ([Column("x", ["1", "2"])], ["red"]),
+    ],
+)
+def test_columns_of_unequal_length_are_refused(columns, styles):
+    with pytest.raises(ValueError):
+        draw(columns, styles)

@@ -1,0 +1,236 @@
+"""Lanes of a mapped run."""
+
+import functools
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+import funclearn as fl
+from funclearn.models import LinearParams
+from funclearn.training._lanes import any_lane, choose_lanes, select, where
+
+
+class Settings(NamedTuple):
+    """All that a run depends on and that varies continuously, and its key."""
+
+    learning_rate: Any
+    params: LinearParams
+    data: fl.Dataset
+    strength: Any
+    noise: Any
+    key: Any
+
+
+def some_settings():
+    rng = np.random.default_rng(8)
+    return Settings(
+        learning_rate=jnp.asarray(0.05),
+        params=LinearParams(jnp.asarray(0.3), jnp.asarray(-0.2)),
+        data=fl.Dataset(*map(jnp.asarray, rng.normal(size=(2, 7)))),
+        strength=jnp.asarray(0.1),
+        noise=None,
+        key=jax.random.key(0),
+    )
+
+
+def run(settings, make_optimizer=optax.sgd, epochs=5, batch_size=None):
+    optimizer = make_optimizer(settings.learning_rate)
+    objective = fl.make_objective(
+        fl.models.linear,
+        fl.losses.mse,
+        penalty=fl.losses.l2(settings.strength),
+        input_noise=0.0 if settings.noise is None else settings.noise,
+    )
+    return fl.fit(
+        fl.make_train_step(objective, optimizer),
+        fl.init_state(settings.key, settings.params, optimizer),
+        settings.data,
+        settings.data,
+        epochs=epochs,
+        batch_size=batch_size,
+        evaluate=fl.make_evaluation(fl.models.linear, fl.losses.mse),
+    )
+
+
+def results(settings, **options):
+    outcome = run(settings, **options)
+    return outcome.state.params, outcome.history
+
+
+@functools.cache
+def compiled(batch_size):
+    return jax.jit(functools.partial(results, batch_size=batch_size))
+
+
+def assert_close(tree, other, **tolerance):
+    for one, two in zip(*map(jax.tree.leaves, (tree, other)), strict=True):
+        np.testing.assert_allclose(one, two, **tolerance)
+
+
+def three_settings():
+    data = some_settings().data
+    return Settings(
+        learning_rate=jnp.array([0.01, 0.05, 0.3]),
+        params=LinearParams(jnp.arange(3.0), jnp.array([1.0, 0.0, -1.0])),
+        data=jax.tree.map(lambda leaf: jnp.stack([leaf, leaf[::-1], leaf**2]), data),
+        strength=jnp.array([0.0, 0.1, 1.0]),
+        noise=jnp.array([0.0, 0.1, 1.0]),
+        key=jax.random.split(jax.random.key(5), 3),
+    )
+
+
+def lane_of(tree, lane):
+    return jax.tree.map(lambda leaf: leaf[lane], tree)
+
+
+LANES = {
+    "learning rate": (("learning_rate",), None),
+    "initial parameters": (("params",), None),
+    "data of one shape": (("data",), None),
+    "key and noise": (("key", "noise"), None),
+    "rate and key, minibatches": (("learning_rate", "key"), 3),
+}
+
+
+@pytest.mark.parametrize("names, batch_size", LANES.values(), ids=LANES)
+def test_an_axis_of_runs_equals_a_loop_of_runs(names, batch_size, float64):
+    function, given = functools.partial(results, batch_size=batch_size), some_settings()
+    lanes = given._replace(**{name: getattr(three_settings(), name) for name in names})
+    axes = Settings._make(0 if name in names else None for name in Settings._fields)
+    mapped = jax.jit(jax.vmap(function, (axes,)))(lanes)
+    alone = compiled(batch_size)
+    for lane in range(3):
+        own = {name: lane_of(getattr(lanes, name), lane) for name in names}
+        # Lanes may add up in another order than a single run does, nothing else.
+        assert_close(
+            lane_of(mapped, lane), alone(given._replace(**own)), rtol=1e-10, atol=1e-13
+        )
+
+
+def outcome(settings, **options):
+    """One number that depends on all of a run."""
+    params, history = results(settings, **options)
+    return (
+        params.weight
+        + 2 * params.bias
+        + jnp.mean(history.loss)
+        + jnp.mean(history.evaluation)
+    )
+
+
+RULES = {
+    "no rule": lambda loss: None,
+    # With the loss the lanes stop apart; with the number of epochs they stop together.
+    "target": lambda loss: fl.stopping.target(loss),
+    "max_epochs": lambda loss: fl.stopping.max_epochs(2),
+}
+
+
+def weighted_history(rate, weights, rule, run=lambda learn, rate: learn(rate)):
+    """Losses after a few epochs, as a scalar that tells them apart."""
+
+    def learn(rate):
+        optimizer = optax.sgd(rate)
+        step = fl.make_train_step(
+            fl.make_objective(fl.models.linear, fl.losses.mse), optimizer
+        )
+        settings = some_settings()
+        state = fl.init_state(settings.key, settings.params, optimizer)
+        epochs = weights.shape[-1]
+        return fl.fit(step, state, settings.data, epochs=epochs, stop=rule).history.loss
+
+    return jnp.nansum(weights * run(learn, rate))
+
+
+def lanes(learn, rates):
+    return jax.vmap(learn)(rates)
+
+
+def nested_lanes(learn, rates):
+    return jax.vmap(jax.vmap(learn))(rates[:, None])[:, 0]
+
+
+def swept(learn, rates):
+    return fl.sweeps.sweep(lambda rate: learn(rate), {"rate": rates}).result
+
+
+@pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
+@pytest.mark.parametrize("many", [lanes, nested_lanes, swept])
+@pytest.mark.parametrize("epochs", [2, 3])  # unlike and like the number of lanes
+def test_derivatives_of_an_axis_of_runs_are_those_of_the_runs(
+    rule, many, epochs, float64
+):
+    rates = jnp.array([0.05, 0.2, 0.4])
+    weights = 1.0 + jnp.arange(3.0 * epochs).reshape(3, epochs)
+    settings = some_settings()
+    first = fl.losses.mse(
+        fl.models.linear.apply(settings.params, settings.data.inputs),
+        settings.data.targets,
+    )
+    rule = rule(0.8 * first)
+    slope = jax.value_and_grad(weighted_history)
+    pairs = zip(rates, weights, strict=True)
+    values, slopes = zip(*(slope(*pair, rule) for pair in pairs), strict=True)
+    got, gradient = slope(rates, weights, rule, many)
+    np.testing.assert_allclose(got, sum(values), rtol=1e-12)
+    np.testing.assert_allclose(gradient, slopes, rtol=1e-9)
+    forward = jax.jvp(
+        lambda rates: weighted_history(rates, weights, rule, many),
+        (rates,),
+        (jnp.ones(3),),
+    )[1]
+    np.testing.assert_allclose(forward, sum(slopes), rtol=1e-9)
+
+
+def test_lanes_that_stopped_at_an_infinite_loss_spoil_no_derivative():
+    rates = jnp.array([0.05, 1e30])
+    weights = jnp.ones((2, 6))
+    rule = fl.stopping.diverged(10.0)
+    gradient = jax.grad(weighted_history)(rates, weights, rule, lanes)
+    alone = jax.grad(weighted_history)(rates[0], weights[0], rule)
+    np.testing.assert_allclose(gradient[0], alone, rtol=1e-5)
+
+
+def test_any_lane_is_the_same_in_all_lanes():
+    running = jnp.array([[True, False, False], [False, False, False]])
+    for mapped, wanted in zip(running, (True, False), strict=True):
+        np.testing.assert_array_equal(jax.vmap(any_lane)(mapped), [wanted] * 3)
+    np.testing.assert_array_equal(jax.vmap(jax.vmap(any_lane))(running), True)
+    assert not any_lane(jnp.array(False))
+    # As many lanes as are compared in vectors, and one of them runs.
+    for lane in (0, 15):
+        alone = jnp.zeros(16, bool).at[lane].set(True)
+        assert jax.jit(jax.vmap(any_lane))(alone).all()
+
+
+@pytest.mark.parametrize("choose", [where, choose_lanes])
+def test_lanes_are_chosen_one_by_one(choose):
+    active = jnp.array([True, False, True])
+    new, old = (jnp.arange(3.0), {"a": 1}), (jnp.full(3, -1.0), {"a": 2})
+    chosen, shared = jax.vmap(choose, in_axes=(0, (0, None), (0, None)))(
+        active, new, old
+    )
+    np.testing.assert_array_equal(chosen, [0, -1, 2])
+    np.testing.assert_array_equal(shared["a"], [1, 2, 1])
+
+
+def test_where_there_is_one_lane_the_loop_has_chosen_already():
+    assert choose_lanes(jnp.array(True), 1, 2) == 1
+    assert where(jnp.array(False), 1, 2) == 2
+
+
+def test_only_what_changes_is_chosen():
+    given = []
+
+    def choose(active, new, old):
+        given.append((new, old))
+        return old
+
+    new, old = {"a": 1, "b": 2, "c": 3}, {"a": 4, "b": 5, "c": 6}
+    got = select(choose, jnp.array(False), [True, False, True], new, old)
+    assert given == [([1, 3], [4, 6])]
+    assert got == {"a": 4, "b": 5, "c": 6}

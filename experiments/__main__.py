@@ -2,12 +2,12 @@
 
 import sys
 
-from experiments._interrupts import until_interrupted
+from experiments.harness._interrupts import until_interrupted
 
 
 def main() -> int:
     """Runs the command line, which is imported here: JAX takes a while to load."""
-    from experiments import _suite
+    from experiments.harness import _suite
 
     return _suite.main(sys.argv[1:])
 

@@ -1,0 +1,98 @@
+"""The graphs as pictures, the chain rule along paths, and the errors of formulas."""
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+
+from experiments.computational_graph.chapter import Config, study
+from experiments.harness import Outcome, Picture, Table
+from funclearn import graphs
+from funclearn.graphs import Edge, Graph
+
+
+def run(config: Config) -> Outcome:
+    """Traces the four graphs, and holds formulas against automatic differentiation."""
+    traced, f_errors, neuron_errors = study(config)
+    neuron_nodes = {node.name: node for node in traced["neuron"].nodes}
+    prediction, loss = (float(neuron_nodes[name].value) for name in ("y_p", "loss"))
+    gradient = [float(neuron_nodes[f"params.{w}"].adjoint) for w in ("weight", "bias")]
+    return Outcome(
+        computed={
+            "graph-gradient-x": f_errors[0],
+            "graph-gradient-y": f_errors[1],
+            "neuron-gradient": {
+                "formulas": neuron_errors.max(),
+                "prediction": prediction,
+                "loss": loss,
+                "gradient": gradient,
+            },
+        },
+        tables=(_chain_table(traced["function"], traced["neuron"]),),
+        pictures={
+            name: Picture(caption, graphs.to_svg(traced[name], label=caption))
+            for name, caption in _captions(config).items()
+        },
+        findings=(
+            f"At {config.points} drawn points the formulas for df/dx, df/dy and df/dz "
+            f"are at most {f_errors.max():.1e} from automatic differentiation, those "
+            f"of the neuron {neuron_errors.max():.1e}."
+            if config.function is None
+            else f"At {config.points} drawn points the formulas of the neuron are at "
+            f"most {neuron_errors.max():.1e} from automatic differentiation.",
+            f"The neuron predicts {prediction:g}; its loss is {loss:g}, with the "
+            f"gradient ({gradient[0]:g}, {gradient[1]:g}) for weight and bias.",
+        ),
+    )
+
+
+def _captions(config: Config) -> dict[str, str]:
+    function = config.function or "f = tanh(ln(1 + z 2x / sin(y)))"
+    return {
+        "function": f"{function}, step by step.",
+        "neuron": "A neuron, y_p = tanh(w x + b), and its squared error.",
+        "thermometer": "The loss of the line w t + b at w = 1 and b = 0. Arrays show "
+        "their shape, their least and their largest entry.",
+        "layer": "The hidden layer of the wide network, before training.",
+    }
+
+
+def _chain_table(*traced: Graph) -> Table:
+    """The paths of the graphs whose nodes are all scalars."""
+    scalar = [
+        graph
+        for graph in traced
+        if all(np.ndim(node.value) == 0 for node in graph.nodes)
+    ]
+    rows = [
+        _chain_row(graph, output, chain)
+        for graph in scalar
+        for output in graph.outputs
+        for chain in _chains(graph, output)
+    ]
+    return Table(
+        "The chain rule along every path",
+        ("Derivative", "Path", "Local derivatives", "Product"),
+        tuple(rows),
+    )
+
+
+def _chains(graph: Graph, end: int) -> Iterator[tuple[Edge, ...]]:
+    """Follows every path back from a node to an input."""
+    arriving = [edge for edge in graph.edges if edge.target == end]
+    for edge in arriving:
+        for rest in _chains(graph, edge.source):
+            yield edge, *rest
+    if not arriving:
+        yield ()
+
+
+def _chain_row(
+    graph: Graph, output: int, chain: tuple[Edge, ...]
+) -> tuple[str, str, tuple[float, ...], float]:
+    names = [graph.nodes[place].name for place in (output, *(e.source for e in chain))]
+    factors = tuple(
+        float(edge.derivative.jacobian()) for edge in chain if edge.derivative
+    )
+    derivative = f"d{names[0]}/d{names[-1]}"
+    return derivative, " ← ".join(names), factors, math.prod(factors)

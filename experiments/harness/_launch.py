@@ -1,0 +1,74 @@
+"""The command line of one experiment: `python -m experiments.NAME`."""
+
+import dataclasses
+import shlex
+import sys
+from pathlib import Path
+from typing import Generic, TypeVar
+
+import tyro
+
+from experiments.harness import _page, _terminal
+from experiments.harness._interrupts import until_interrupted
+from experiments.harness._report import Experiment, describe, perform
+from experiments.harness._summary import Summary
+
+__all__ = ["launch"]
+
+ConfigT = TypeVar("ConfigT")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Arguments(Generic[ConfigT]):
+    config: tyro.conf.OmitArgPrefixes[ConfigT]
+    out: Path = Path("results")
+    """Folder for the results."""
+
+
+def launch(name: str) -> None:
+    """Runs an experiment from its command line; prints and writes what it found.
+
+    Every field of its `Config` is an option; `--out` names the folder of results.
+
+    Args:
+        name: the experiment, a package of `experiments`.
+
+    Raises:
+        SystemExit: always. Its status is 0, or 1 where a published figure is missed
+            or a setting or a file is refused, 2 where the command line is wrong, and
+            130 after an interrupt.
+    """
+    raise SystemExit(until_interrupted(lambda: _main(describe(name), sys.argv[1:])))
+
+
+def _main(experiment: Experiment, options: list[str]) -> int:
+    program = f"python -m experiments.{experiment.name}"
+    arguments: _Arguments[object] = tyro.cli(
+        _Arguments[experiment.config_type],
+        prog=program,
+        description=f"{experiment.summary}\n\n{experiment.explanation}",
+        args=options,
+    )
+    terminal = _terminal.console()
+    _terminal.show_device(terminal)
+    command = shlex.join([*program.split(), *options])
+    try:
+        summary = perform(experiment, arguments.config, arguments.out, command)
+        page = _page.rebuild(arguments.out)
+    except (OSError, ValueError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    _terminal.show_left_out(page)
+    _terminal.show_summary(terminal, summary)
+    _terminal.show_published(terminal, [summary])
+    folder = arguments.out / experiment.name
+    terminal.print(f"\n{folder} written, and {page.path}")
+    return _verdict(summary)
+
+
+def _verdict(summary: Summary) -> int:
+    if not summary.compared:
+        print("published figures: not compared, the settings are not the default ones")
+    elif summary.published:
+        print(_terminal.totals([summary]))
+    return 0 if all(entry.met for entry in summary.published) else 1

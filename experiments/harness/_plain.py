@@ -1,0 +1,125 @@
+"""Values of a run as the plain values of strict JSON, and as text to read."""
+
+import dataclasses
+import json
+import math
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Protocol, TypeAlias, runtime_checkable
+
+__all__ = [
+    "Plain",
+    "cell",
+    "computed_cell",
+    "encode",
+    "numeric_columns",
+    "parts",
+    "plain",
+]
+
+Plain: TypeAlias = str | int | float | list["Plain"] | dict[str, "Plain"] | None
+"""What JSON can hold; floats may be infinite or NaN."""
+
+
+@runtime_checkable
+class _Array(Protocol):
+    """An array or a scalar of NumPy or JAX."""
+
+    def tolist(self) -> object: ...
+
+
+def plain(value: object) -> Plain:
+    """Turns arrays, tuples and dataclasses into lists, dicts and Python scalars.
+
+    Any other value that JSON has no type for, such as a path, becomes its `str`.
+    """
+    if isinstance(value, _Array):
+        return plain(value.tolist())
+    if isinstance(value, Mapping):
+        return {str(key): plain(part) for key, part in value.items()}
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = dataclasses.fields(value)
+        return {field.name: plain(getattr(value, field.name)) for field in fields}
+    if isinstance(value, list | tuple):
+        return [plain(part) for part in value]
+    return value if isinstance(value, str | int | float | None) else str(value)
+
+
+def encode(value: object) -> str:
+    """Writes `plain(value)` as strict JSON.
+
+    JSON has no infinity and no NaN: they become the strings `"inf"`, `"-inf"` and
+    `"nan"`, which `float` reads back.
+    """
+    return json.dumps(_quote_non_finite(plain(value)), indent=2, allow_nan=False)
+
+
+def _quote_non_finite(value: Plain) -> Plain:
+    if isinstance(value, dict):
+        return {key: _quote_non_finite(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_quote_non_finite(part) for part in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return value
+
+
+def cell(value: object) -> str:
+    """Writes a value for a table: six significant digits, one line a named part."""
+    match value:
+        case None:
+            return "-"
+        case bool():
+            return "yes" if value else "no"
+        case float():
+            return f"{value:.6g}"
+        case dict():
+            return "\n".join(f"{name} {cell(part)}" for name, part in value.items())
+        case list() | tuple():
+            return f"({', '.join(map(cell, value))})"
+    return str(value)
+
+
+def numeric_columns(rows: Sequence[Sequence[object]]) -> list[bool]:
+    """Says which columns of a table hold numbers alone, encoded ones included."""
+    return [all(map(_is_number, column)) for column in zip(*rows, strict=True)]
+
+
+def _is_number(value: object) -> bool:
+    return type(value) in (int, float) or value in ("inf", "-inf", "nan")
+
+
+def parts(published: Plain, computed: Plain) -> list[tuple[str, str, str]]:
+    """Sets a published value beside a computed one, a row for each named part.
+
+    Returns:
+        Name of the part, published and computed text; a value without parts is one
+        row whose name is empty.
+    """
+    if not isinstance(published, dict):
+        return [("", cell(published), computed_cell(published, computed))]
+    computed = computed if isinstance(computed, dict) else {}
+    return [
+        (name, cell(part), computed_cell(part, computed.get(name)))
+        for name, part in published.items()
+    ]
+
+
+def computed_cell(published: Plain, computed: Plain) -> str:
+    """Writes a computed value with one digit more than the published one has."""
+    match published, computed:
+        case list(), list() if len(published) == len(computed):
+            return f"({', '.join(map(computed_cell, published, computed))})"
+        case str(), float():
+            return _digits_like(published, computed)
+    return cell(computed)
+
+
+def _digits_like(published: str, computed: float) -> str:
+    try:
+        exponent = Decimal(published).as_tuple().exponent
+    except ArithmeticError:
+        return f"within {computed:.1e} of autodiff"
+    if not isinstance(exponent, int) or "e" in published or len(published) > 12:
+        return f"{computed:.9g}"
+    return f"{computed:.{max(1 - exponent, 0)}f}"

@@ -1,0 +1,117 @@
+"""The command line of all experiments: `python -m experiments [NAME ...]`."""
+
+import dataclasses
+import difflib
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
+
+from experiments import NAMES
+from experiments.harness import _page, _terminal
+from experiments.harness._report import describe, perform, record_failure
+from experiments.harness._summary import Summary, count
+
+__all__ = ["main"]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Arguments:
+    names: Annotated[
+        tyro.conf.Positional[tuple[str, ...]], tyro.conf.arg(metavar="[NAME ...]")
+    ] = ()
+    """Experiments to run; all of them if none is named."""
+    list_: Annotated[tyro.conf.FlagCreatePairsOff[bool], tyro.conf.arg(name="list")] = (
+        False
+    )
+    """List the experiments, and run none."""
+    out: Path = Path("results")
+    """Folder for the results."""
+
+
+def main(options: Sequence[str]) -> int:
+    """Runs the experiments that the command line names.
+
+    Returns:
+        The exit status: 0, or 1 where a published figure is missed, an experiment
+        failed or a file cannot be written, or 2 where there is no such experiment.
+    """
+    arguments = tyro.cli(
+        _Arguments,
+        prog="python -m experiments",
+        description="Compute what the texts on the mechanics of learning publish.",
+        args=options,
+    )
+    for name in arguments.names:
+        if name not in NAMES:
+            print(_unknown(name), file=sys.stderr)
+            return 2
+    terminal = _terminal.console()
+    if arguments.list_:
+        return _list(terminal)
+    named = arguments.names or NAMES
+    try:
+        return _run([name for name in NAMES if name in named], arguments.out, terminal)
+    except OSError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+
+
+def _unknown(name: str) -> str:
+    nearest = difflib.get_close_matches(name, NAMES, n=1)
+    hint = f"did you mean {nearest[0]!r}?" if nearest else "--list shows them all."
+    return f"No experiment is called {name!r}: {hint}"
+
+
+def _list(terminal: Console) -> int:
+    for name in NAMES:
+        experiment = describe(name)
+        terminal.print(name, style="bold")
+        terminal.print(f"    {experiment.summary}")
+        terminal.print(f"    {'; '.join(experiment.sources)}", style="dim")
+    return 0
+
+
+def _run(names: Sequence[str], out: Path, terminal: Console) -> int:
+    out.mkdir(parents=True, exist_ok=True)
+    _terminal.show_device(terminal)
+    progress = Progress(
+        "{task.description}",
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=terminal,
+        transient=True,
+        disable=not terminal.is_terminal,
+    )
+    summaries = []
+    with progress:
+        task = progress.add_task("", total=len(names))
+        for name in names:
+            progress.update(task, description=name)
+            summaries.append(_perform(name, out))
+            terminal.print(_terminal.progress_line(summaries[-1]), soft_wrap=True)
+            progress.advance(task)
+    page = _page.rebuild(out)
+    _terminal.show_left_out(page)
+    _terminal.show_published(terminal, summaries)
+    terminal.print(f"\nEverything is in {page.path}")
+    print(_terminal.totals(summaries))
+    counted = count(summaries)
+    failed = any(summary.error for summary in summaries)
+    return 1 if failed or counted.met < counted.total else 0
+
+
+def _perform(name: str, out: Path) -> Summary:
+    command = f"python -m experiments.{name}"
+    try:
+        experiment = describe(name)
+        return perform(experiment, experiment.config_type(), out, command)
+    except Exception as error:
+        traceback.print_exc()
+        return record_failure(name, error, out, command)

@@ -1,0 +1,147 @@
+"""How the figures look, on white paper and on light and dark pages.
+
+One set of colours serves all three: each has a contrast of at least 3 on both
+backgrounds, readers with any form of colour blindness tell them apart, and the
+cycle changes the line's style with its colour. Okabe and Ito's blue, vermillion and
+green are unchanged; their other colours are darkened until they show on white.
+
+Draw within `style()`, on `matplotlib.figure.Figure` (never pyplot), and take colours
+from the cycle or the constants below. A title says the point of the figure, at the
+left, in lines of at most 50 characters. What stands on a filled contour, which looks
+the same on every page, needs a colour of its own: "black" or "white".
+"""
+
+import contextlib
+import io
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+from xml.sax.saxutils import quoteattr
+
+import matplotlib
+from cycler import cycler
+from matplotlib.contour import ContourSet
+from matplotlib.figure import Figure
+
+if TYPE_CHECKING:
+    from matplotlib.typing import RcKeyType  # from matplotlib 3.11 on
+
+__all__ = [
+    "BLUE",
+    "GREEN",
+    "GREY",
+    "PALETTE",
+    "PURPLE",
+    "SKY",
+    "VERMILLION",
+    "inline",
+    "png",
+    "style",
+    "svg",
+]
+
+PAPER, INK = "#ffffff", "#1b1c1d"
+DARK_PAPER, DARK_INK = "#15181c", "#e4e6e8"
+
+BLUE = "#0072B2"
+VERMILLION = "#D55E00"
+GREEN = "#009E73"
+PURPLE = "#BF77AB"
+SKY = "#1D97FC"
+GREY = "#656565"
+PALETTE = (BLUE, VERMILLION, GREEN, PURPLE, SKY, GREY)
+LINE_STYLES = ("-", "--", "-.", ":", (0, (6, 1.5, 1, 1.5, 1, 1.5)), (0, (8, 2)))
+
+FONTS = "system-ui, 'Segoe UI', 'DejaVu Sans', sans-serif"
+
+_SETTINGS: dict["RcKeyType", object] = {
+    "axes.axisbelow": True,
+    "axes.edgecolor": INK,
+    "axes.facecolor": "none",
+    "axes.grid": True,
+    "axes.labelcolor": INK,
+    "axes.prop_cycle": cycler(color=PALETTE) + cycler(linestyle=LINE_STYLES),
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlelocation": "left",
+    "axes.titlesize": 11,
+    "axes.titleweight": "bold",
+    "figure.constrained_layout.use": True,
+    "figure.dpi": 100,
+    "figure.facecolor": "none",
+    "figure.figsize": (5.2, 3.4),
+    "font.size": 10,
+    "grid.alpha": 0.15,
+    "grid.color": INK,
+    "image.cmap": "cividis",
+    "legend.frameon": False,
+    "lines.linewidth": 1.6,
+    "patch.edgecolor": INK,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "funclearn",
+    "text.color": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+}
+
+
+@contextlib.contextmanager
+def style() -> Iterator[None]:
+    """Makes matplotlib draw in the project's style, whatever the user's own."""
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(_SETTINGS)
+        yield
+
+
+def png(figure: Figure) -> bytes:
+    """Renders a figure on opaque white at twice the resolution of the screen."""
+    buffer = io.BytesIO()
+    with style():
+        figure.savefig(
+            buffer, format="png", dpi=200, facecolor=PAPER, metadata={"Software": None}
+        )
+    return buffer.getvalue()
+
+
+def svg(figure: Figure, *, prefix: str, label: str) -> str:
+    """Renders a figure as an SVG whose ink is dark on light pages, light on dark ones.
+
+    Equal figures give equal text.
+
+    Args:
+        figure: the figure.
+        prefix: start of every identifier, so that several SVGs fit in one page.
+        label: what a screen reader says in place of the figure.
+    """
+    buffer = io.StringIO()
+    undated = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+    _close_seams(figure)
+    with style():
+        figure.savefig(buffer, format="svg", facecolor="none", metadata=undated)
+    text = buffer.getvalue()
+    text = text[text.index("<svg") :].replace(INK, "currentColor")
+    text = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{prefix}-", text)
+    text = re.sub(r"font-family: [^;\"]*", f"font-family: {FONTS}", text)
+    text = re.sub(r"<style.*?</style>", _STANDALONE_STYLE, text, count=1)
+    return text.replace("<svg ", f'<svg role="img" aria-label={quoteattr(label)} ', 1)
+
+
+def _close_seams(figure: Figure) -> None:
+    """Draws the edges of filled contours too: the page would show between them."""
+    for axes in figure.axes:
+        for collection in axes.collections:
+            if isinstance(collection, ContourSet) and collection.filled:
+                collection.set_edgecolor("face")
+
+
+def inline(text: str) -> str:
+    """Strips from an SVG what a page that holds it in line has for all of them."""
+    return re.sub(r"<style.*?</style>|\sxmlns(:\w+)?=\"[^\"]*\"", "", text)
+
+
+_STANDALONE_STYLE = (
+    "<style>*{stroke-linejoin:round;stroke-linecap:butt}"
+    f":root{{color-scheme:light dark;color:{INK}}}"
+    f"@media (prefers-color-scheme:dark){{:root{{color:{DARK_INK}}}}}</style>"
+)

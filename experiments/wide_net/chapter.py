@@ -1,0 +1,101 @@
+"""Trains a wide network on a noisy sine, step for step as PyTorch does.
+
+The network has one hidden layer of 512 tanh units between one input and one output:
+
+    y = tanh(x W₁ + b₁) W₂ + b₂
+
+Its data are 32 points of sin(πx) with noise. The generator of a seed is rebuilt here,
+so that data and initial weights are those of the published PyTorch program, without
+PyTorch. The 1847 epochs of gradient descent with momentum are one call of `fit`, one
+compiled loop, and its losses are held against those that PyTorch recorded.
+"""
+
+import dataclasses
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+import funclearn as fl
+from experiments._thermometer import check_epochs
+from experiments._torch_random import neuromatch_data, neuromatch_network
+from funclearn.models import WideNetParams, wide_net
+
+SOURCES = ("Neuromatch, Gradient Descent and AutoGrad",)
+
+TORCH_RUN = Path(__file__).with_name("wide_net_torch.npz")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Config:
+    """Settings of the experiment."""
+
+    epochs: int = 1847
+    """Number of epochs; PyTorch's run, recorded with these settings, has 1847."""
+    learning_rate: float = 0.003
+    """Learning rate."""
+    momentum: float = 0.9
+    """Momentum."""
+
+
+class Result(NamedTuple):
+    """A run made here, and the one that PyTorch recorded.
+
+    Attributes:
+        data: the 32 points.
+        start: the parameters that both runs start from.
+        run: the run made here.
+        torch_losses: `(1847,)`, the losses of PyTorch's run.
+        torch_params: the parameters at its end.
+        differences: the relative differences between the losses, of the epochs that
+            both runs have.
+    """
+
+    data: fl.Dataset
+    start: WideNetParams
+    run: fl.Run
+    torch_losses: np.ndarray
+    torch_params: WideNetParams
+    differences: np.ndarray
+
+
+def initial_params() -> WideNetParams:
+    """PyTorch's initial network, whose weights are the transposes of these."""
+    return WideNetParams(*(jnp.asarray(array.T) for array in neuromatch_network()))
+
+
+def torch_run() -> tuple[np.ndarray, WideNetParams]:
+    """What PyTorch recorded: the losses of 1847 epochs, and the parameters then."""
+    with np.load(TORCH_RUN) as run:
+        last = (jnp.asarray(run[f"final_{name}"].T) for name in WideNetParams._fields)
+        return run["losses"], WideNetParams(*last)
+
+
+@partial(jax.jit, static_argnames="config")
+def train(params: WideNetParams, data: fl.Dataset, config: Config) -> fl.Run:
+    """Minimises the mean squared error by gradient descent with momentum."""
+    optimizer = optax.sgd(config.learning_rate, config.momentum)
+    objective = fl.make_objective(wide_net, fl.losses.mse)
+    step = fl.make_train_step(objective, optimizer)
+    state = fl.init_state(jax.random.key(0), params, optimizer)
+    return fl.fit(step, state, data, epochs=config.epochs)
+
+
+def study(config: Config) -> Result:
+    """Trains the network, and holds its losses against PyTorch's.
+
+    Raises:
+        ValueError: if there are no epochs.
+    """
+    check_epochs(config.epochs)
+    start, data = initial_params(), fl.Dataset(*map(jnp.asarray, neuromatch_data()))
+    run = jax.device_get(train(start, data, config))
+    torch_losses, torch_params = torch_run()
+    losses = run.history.loss
+    shared = min(len(losses), len(torch_losses))
+    differences = np.abs(losses[:shared] / torch_losses[:shared] - 1)
+    return Result(data, start, run, torch_losses, torch_params, differences)

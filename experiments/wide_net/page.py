@@ -1,0 +1,102 @@
+"""The network's curve, its losses beside PyTorch's, and its parameters."""
+
+from functools import partial
+
+import jax
+import numpy as np
+from matplotlib.axes import Axes
+
+import funclearn as fl
+from experiments.harness import Outcome, Plot, Table, style
+from experiments.wide_net.chapter import Config, study
+from funclearn import plots
+from funclearn.models import WideNetParams, wide_net
+
+
+def run(config: Config) -> Outcome:
+    """Trains the network, and holds its losses and parameters against PyTorch's."""
+    data, start, trained, torch_losses, torch_params, differences = study(config)
+    losses, params = trained.history.loss, trained.state.params
+    return Outcome(
+        computed={"wide-net-first-loss": losses[0]},
+        tables=(_parameter_table(start, params, torch_params),),
+        plots={
+            "fit": Plot(
+                "The 32 points, the sine without its noise, and the network before and "
+                "after training.",
+                partial(_draw_fit, data, start, params),
+            ),
+            "loss": Plot(
+                "Above, the loss before every epoch's update; below, the largest "
+                "relative difference between the two runs so far.",
+                partial(_draw_losses, losses, torch_losses, differences),
+                size=(5.2, 4.4),
+                panels=(2, 1),
+                layout={"sharex": True, "height_ratios": (2, 1)},
+            ),
+        },
+        history={"loss": losses},
+        findings=(
+            f"The first loss is {losses[0]:.9f}, that of epoch {len(losses)} "
+            f"{trained.final.loss:.9f}.",
+            f"The losses of {len(differences)} epochs differ from PyTorch's by at most "
+            f"{differences.max():.1e} of their size, at epoch "
+            f"{differences.argmax() + 1}.",
+        ),
+    )
+
+
+def _parameter_table(*params: WideNetParams) -> Table:
+    """Describes parameters at the start, trained here, and trained in PyTorch."""
+    params = jax.device_get(params)
+    layers = dict(zip(WideNetParams._fields, zip(*params, strict=True), strict=True))
+    layers["all"] = tuple(np.concatenate([*map(np.ravel, leaves)]) for leaves in params)
+    return Table(
+        "Parameters",
+        (
+            *("Layer", "Shape", "Number", "Distance moved"),
+            "Relative distance from PyTorch's after 1847 epochs",
+        ),
+        tuple(_row(name, *arrays) for name, arrays in layers.items()),
+    )
+
+
+def _row(
+    name: str, start: np.ndarray, trained: np.ndarray, torch: np.ndarray
+) -> tuple[str, str, int, float, float]:
+    moved = np.linalg.norm(trained - start)
+    apart = np.linalg.norm(trained - torch) / np.linalg.norm(torch)
+    return name, str(start.shape), start.size, float(moved), float(apart)
+
+
+def _draw_fit(
+    data: fl.Dataset, start: WideNetParams, params: WideNetParams, axes: Axes
+) -> None:
+    plots.fit(
+        axes,
+        data,
+        {
+            "sin(πx)": lambda inputs: np.sin(np.pi * inputs),
+            "before training": partial(wide_net.apply, start),
+            "after training": partial(wide_net.apply, params),
+        },
+    )
+    axes.set(
+        title="The trained network follows the sine,\nhardly the noise",
+        xlabel="Input x",
+        ylabel="Target and prediction y",
+    )
+
+
+def _draw_losses(
+    losses: np.ndarray,
+    torch_losses: np.ndarray,
+    differences: np.ndarray,
+    above: Axes,
+    below: Axes,
+) -> None:
+    plots.learning_curves(above, {"here": losses, "PyTorch": torch_losses})
+    above.set(title="Epoch for epoch the losses of PyTorch", xlabel="", xscale="log")
+    epochs = np.arange(1, len(differences) + 1)
+    below.semilogy(epochs, np.maximum.accumulate(differences), color=style.GREY)
+    below.set(xlabel="Epoch", ylabel="Difference")

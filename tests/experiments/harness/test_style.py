@@ -1,0 +1,138 @@
+import io
+import itertools
+import re
+from xml.etree import ElementTree
+
+import matplotlib.image
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from experiments.harness import style
+
+# Machado, Oliveira and Fernandes (2009), full severity, on linear RGB.
+VISION = {
+    "normal": np.eye(3),
+    "protanopia": np.array(
+        [
+            [0.152286, 1.052583, -0.204868],
+            [0.114503, 0.786281, 0.099216],
+            [-0.003882, -0.048116, 1.051998],
+        ]
+    ),
+    "deuteranopia": np.array(
+        [
+            [0.367322, 0.860646, -0.227968],
+            [0.280085, 0.672501, 0.047413],
+            [-0.011820, 0.042940, 0.968881],
+        ]
+    ),
+    "tritanopia": np.array(
+        [
+            [1.255528, -0.076749, -0.178779],
+            [-0.078411, 0.930809, 0.147602],
+            [0.004733, 0.691367, 0.303900],
+        ]
+    ),
+}
+TO_XYZ = np.array(
+    [[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]]
+)
+
+
+def _linear(colour):
+    value = np.array([int(colour[at : at + 2], 16) for at in (1, 3, 5)]) / 255
+    return np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
+
+
+def _contrast(one, other):
+    """WCAG 2: ratio of relative luminances, each raised by 0.05."""
+    light, dark = sorted((TO_XYZ[1] @ _linear(c) for c in (one, other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+def _lab(linear):
+    """CIE L*a*b* under the white of sRGB."""
+    xyz = TO_XYZ @ np.clip(linear, 0, 1) / TO_XYZ.sum(axis=1)
+    x, y, z = np.where(xyz > 0.008856, np.cbrt(xyz), 7.787 * xyz + 16 / 116)
+    return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
+
+
+def _figure():
+    with style.style():
+        figure = Figure()
+        axes = figure.subplots()
+        axes.plot([1, 2, 3], [3.0, 1.0, 2.0], label="loss")
+        axes.contourf(np.outer(np.arange(4), np.arange(4)))
+        axes.set(xlabel="epoch", ylabel="loss", title="The loss falls")
+        axes.legend()
+    return figure
+
+
+@pytest.mark.parametrize("paper", [style.PAPER, style.DARK_PAPER])
+@pytest.mark.parametrize("colour", style.PALETTE)
+def test_every_colour_shows_on_both_backgrounds(colour, paper):
+    assert _contrast(colour, paper) >= 3
+
+
+def test_ink_is_readable_on_its_background():
+    assert _contrast(style.INK, style.PAPER) >= 7
+    assert _contrast(style.DARK_INK, style.DARK_PAPER) >= 7
+
+
+@pytest.mark.parametrize("vision", VISION)
+def test_colours_stay_apart_in_every_vision(vision):
+    seen = [_lab(VISION[vision] @ _linear(colour)) for colour in style.PALETTE]
+    distances = [np.linalg.norm(a - b) for a, b in itertools.combinations(seen, 2)]
+    assert min(distances) >= 15
+
+
+def test_series_differ_in_line_as_well_as_in_colour():
+    assert len({str(style) for style in style.LINE_STYLES}) == len(style.PALETTE)
+
+
+def test_style_ends_with_its_block():
+    before = dict(style.matplotlib.rcParams)
+    with style.style():
+        assert style.matplotlib.rcParams["text.color"] == style.INK
+    assert dict(style.matplotlib.rcParams) == before
+
+
+def test_png_is_opaque_white_at_twice_the_resolution():
+    figure = _figure()
+    pixels = matplotlib.image.imread(io.BytesIO(style.png(figure)))
+    width, height = figure.get_size_inches()
+    assert pixels.shape == (round(height * 200), round(width * 200), 4)
+    assert np.all(pixels[..., 3] == 1)
+    assert np.all(pixels[0, 0] == 1)
+
+
+def test_svg_is_deterministic_and_takes_its_ink_from_the_page():
+    text = style.svg(_figure(), prefix="a-b", label='a "loss" & more')
+    assert text == style.svg(_figure(), prefix="a-b", label='a "loss" & more')
+    root = ElementTree.fromstring(text)
+    assert root.attrib["role"] == "img"
+    assert root.attrib["aria-label"] == 'a "loss" & more'
+    drawing = re.sub(r"<style.*?</style>", "", text)
+    assert "currentColor" in drawing
+    assert style.INK not in drawing
+    assert "prefers-color-scheme:dark" in text
+    assert "fill: #ffffff" not in drawing
+
+
+def test_identifiers_of_two_figures_never_meet():
+    first, second = (
+        style.svg(_figure(), prefix=prefix, label="") for prefix in ("a", "b")
+    )
+    for prefix, text in (("a", first), ("b", second)):
+        names = re.findall(r'\bid="([^"]*)"', text)
+        assert len(set(names)) == len(names)
+        assert all(name.startswith(f"{prefix}-") for name in names)
+        uses = re.findall(r'url\(#([^)]*)\)|href="#([^"]*)"', text)
+        assert {one or other for one, other in uses} <= set(names)
+
+
+def test_inline_svg_has_no_style_and_no_address():
+    text = style.inline(style.svg(_figure(), prefix="a", label=""))
+    assert "<style" not in text
+    assert "//" not in text

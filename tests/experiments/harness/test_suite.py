@@ -1,0 +1,107 @@
+import pytest
+
+from experiments.harness import _suite
+
+
+@pytest.fixture
+def suite(tmp_path, monkeypatch):
+    """Runs the command line of all experiments on the given ones."""
+
+    def run_suite(experiments, *options):
+        monkeypatch.setattr(_suite, "NAMES", tuple(experiments))
+        monkeypatch.setattr(_suite, "describe", experiments.__getitem__)
+        return _suite.main([*options, "--out", str(tmp_path)])
+
+    return run_suite
+
+
+experiments_status_last_line = [
+    ({"broadcasting": "experiment"}, 0, "published figures: 3 of 3 met"),
+    ({"broadcasting": "wrong"}, 1, "published figures: 2 of 3 met"),
+    (
+        {"validation": "broken", "broadcasting": "experiment"},
+        1,
+        "published figures: 3 of 14 met",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("fixtures", "status", "last_line"), experiments_status_last_line
+)
+def test_suite_counts_what_is_met(suite, request, capsys, fixtures, status, last_line):
+    experiments = {
+        name: request.getfixturevalue(fixture) for name, fixture in fixtures.items()
+    }
+    assert suite(experiments) == status
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("JAX runs on ")
+    assert [line.split()[0] for line in lines[1 : len(experiments) + 1]] == [
+        *experiments
+    ]
+    assert lines[-1] == last_line
+
+
+def test_suite_shows_the_error_and_goes_on(
+    suite, experiment, broken, capsys, tmp_path, read
+):
+    suite({"validation": broken, "broadcasting": experiment})
+    assert "ZeroDivisionError" in capsys.readouterr().err
+    summary = read(tmp_path / "validation" / "summary.json")
+    assert summary["error"].startswith("ZeroDivisionError: ")
+    assert not any(entry["met"] for entry in summary["published"])
+    assert read(tmp_path / "broadcasting" / "summary.json")["error"] is None
+    assert "ZeroDivisionError" in (tmp_path / "index.html").read_text()
+
+
+def test_suite_runs_the_named_ones_once_and_in_order(suite, experiment, broken, capsys):
+    both = {"broadcasting": experiment, "autograd": experiment, "wide_net": broken}
+    assert suite(both, "autograd", "broadcasting", "autograd") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines[1:3]] == ["broadcasting"] * 2
+    assert lines[-1] == "published figures: 6 of 6 met"
+
+
+def test_suite_lists_summaries_and_sources(suite, experiment, capsys, tmp_path):
+    assert suite({"broadcasting": experiment}, "--list") == 0
+    shown = capsys.readouterr().out
+    for part in ("broadcasting", experiment.summary, *experiment.sources):
+        assert part in " ".join(shown.split())
+    assert not (tmp_path / "broadcasting").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [("autgrad", "did you mean 'autograd'?"), ("xyz", "--list shows them all.")],
+)
+def test_suite_suggests_the_nearest_name(suite, experiment, capsys, name, hint):
+    both = {"broadcasting": experiment, "autograd": experiment}
+    assert suite(both, name) == 2
+    assert capsys.readouterr().err == f"No experiment is called {name!r}: {hint}\n"
+
+
+def test_suite_says_where_it_cannot_write(suite, experiment, capsys, tmp_path):
+    (tmp_path / "index.html").mkdir()
+    assert suite({"broadcasting": experiment}) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: ")
+    assert str(tmp_path / "index.html") in line
+
+
+def test_suite_needs_a_folder_before_it_runs(broken, monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr(_suite, "describe", lambda name: broken)
+    (tmp_path / "file").touch()
+    assert _suite.main(["validation", "--out", str(tmp_path / "file")]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: ")
+
+
+def test_suite_names_the_experiments_that_the_page_leaves_out(
+    suite, experiment, capsys, tmp_path
+):
+    (tmp_path / "autograd").mkdir()
+    (tmp_path / "autograd" / "summary.json").write_text("[]")
+    assert suite({"broadcasting": experiment}) == 0
+    shown = capsys.readouterr()
+    assert shown.err.startswith("The page leaves out autograd until it is run again: ")
+    assert shown.out.splitlines()[-1] == "published figures: 3 of 3 met"

@@ -1,0 +1,80 @@
+"""The line of the least loss against SciPy, and the losses to choose from."""
+
+import numpy as np
+import pytest
+from scipy.optimize import linprog, minimize
+
+import funclearn as fl
+from experiments._thermometer import LOSSES, initial_params
+from experiments.optimizers import Config, run
+from experiments.optimizers.chapter import best_line, study
+
+DATA = fl.data.thermometer()
+X, Y = (np.asarray(column, float) for column in DATA)
+
+
+def loss_of(line, name):
+    residuals = np.abs(line.weight * X + line.bias - Y)
+    return {
+        "mse": residuals**2,
+        "mae": residuals,
+        "huber": np.where(residuals <= 1, residuals**2 / 2, residuals - 0.5),
+    }[name].mean()
+
+
+def least_absolute_error():
+    """By linear programming: every row is missed by its excess or its lack."""
+    identity = np.eye(len(X))
+    design = np.stack([X, np.ones_like(X)], axis=1)
+    found = linprog(
+        np.concatenate([np.zeros(2), np.full(2 * len(X), 1 / len(X))]),
+        A_eq=np.hstack([design, identity, -identity]),
+        b_eq=Y,
+        bounds=[(None, None)] * 2 + [(0, None)] * 2 * len(X),
+    )
+    return found.fun
+
+
+def least_huber_loss():
+    def loss(params):
+        residuals = np.abs(params[0] * X + params[1] - Y)
+        return np.where(residuals <= 1, residuals**2 / 2, residuals - 0.5).mean()
+
+    options = {"xatol": 1e-10, "fatol": 1e-12, "maxiter": 10_000}
+    start = np.polyfit(X, Y, deg=1)
+    return minimize(loss, start, method="Nelder-Mead", options=options).fun
+
+
+def test_no_line_is_better_than_the_best():
+    assert loss_of(best_line(DATA, "mse"), "mse") == pytest.approx(
+        np.polyfit(X, Y, deg=1, full=True)[1][0] / len(X), rel=1e-5
+    )
+    assert loss_of(best_line(DATA, "mae"), "mae") == pytest.approx(
+        least_absolute_error(), rel=1e-6
+    )
+    assert loss_of(best_line(DATA, "huber"), "huber") == pytest.approx(
+        least_huber_loss(), rel=1e-6
+    )
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_the_loss_is_the_one_that_was_asked_for(name):
+    result = study(Config(epochs=3, loss=name))
+    expected = loss_of(initial_params(), name)
+    for found in result.runs["raw"].values():
+        assert found.history.loss[0] == pytest.approx(expected, rel=1e-5)
+    assert result.least == pytest.approx(loss_of(result.best["raw"], name), rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    "name, unit", [("mse", "°C²"), ("mae", "°C"), ("huber", "°C²")]
+)
+def test_the_loss_has_its_unit(name, unit):
+    outcome = run(Config(epochs=3, loss=name))
+    assert outcome.findings[0].endswith(f" {unit}.")
+    assert outcome.tables[0].columns[-1] == f"Loss before ({unit})"
+
+
+def test_no_epochs_are_refused():
+    with pytest.raises(ValueError, match="epochs must be at least 1; got 0"):
+        run(Config(epochs=0))

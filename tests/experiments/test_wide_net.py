@@ -1,0 +1,42 @@
+"""The wide network against PyTorch's recorded run."""
+
+import numpy as np
+import pytest
+
+from experiments.wide_net import Config, run
+from experiments.wide_net.chapter import TORCH_RUN
+
+
+@pytest.fixture(scope="module")
+def outcome():
+    return run(Config())
+
+
+@pytest.fixture(scope="module")
+def torch_run():
+    with np.load(TORCH_RUN) as recorded:
+        return dict(recorded)
+
+
+def test_whole_curve_is_that_of_pytorch(outcome, torch_run):
+    losses, expected = outcome.history["loss"], torch_run["losses"]
+    assert len(expected) == 1847
+    np.testing.assert_allclose(losses, expected, rtol=1e-5)
+    largest = np.max(np.abs(losses / expected - 1))
+    assert any(f"at most {largest:.1e}" in finding for finding in outcome.findings)
+
+
+def test_parameters_are_listed_and_end_where_those_of_pytorch_do(outcome, torch_run):
+    (table,) = outcome.tables
+    *layers, total = table.rows
+    for name, shape, size, moved, apart in layers:
+        start, end = torch_run[name].T, torch_run[f"final_{name}"].T
+        assert (shape, size) == (str(start.shape), start.size)
+        assert moved == pytest.approx(np.linalg.norm(end - start), rel=1e-4)
+        assert 0 < apart < 1e-5
+    assert total[2] == sum(layer[2] for layer in layers) == 1537
+
+
+def test_no_epochs_are_refused():
+    with pytest.raises(ValueError, match="epochs must be at least 1; got 0"):
+        run(Config(epochs=0))

@@ -4,23 +4,37 @@ import re
 from pathlib import Path
 
 import numpy as np
+import pytest
 
+import funclearn
 from experiments import NAMES
 
 README = (Path(__file__).parents[1] / "README.md").read_text("utf-8")
 
 
-def test_examples_run():
-    first, second = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-    names = {}
-    exec(first, names)
+EXAMPLES = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+
+
+def ran(example, names):
+    exec(example, names)
+    return names
+
+
+def test_the_experiment_runs(capsys):
+    outcome = ran(EXAMPLES[0], {})["outcome"]
+    shown = capsys.readouterr().out
+    assert "R² is" in shown and shown.split("\n")[0] == outcome.findings[0]
+
+
+def test_the_training_examples_run():
+    names = ran(EXAMPLES[1], {})
     one, many = names["one"], names["many"]
     assert many.history.loss.shape == (100, 5000)
     np.testing.assert_allclose(
         many.history.loss[-1], one.history.loss, rtol=1e-4, atol=1e-4
     )
     assert names["slope"] < 0  # a larger rate gets further in 5000 epochs
-    exec(second, names)
+    ran(EXAMPLES[2], names)
     np.testing.assert_allclose(names["limit"], 1, rtol=1e-5)
     swept, limit = names["swept"], float(names["limit"])
     rates = np.asarray(swept.values["learning_rate"])
@@ -29,6 +43,24 @@ def test_examples_run():
     np.testing.assert_array_equal(grown[off], rates[off] > limit)
     assert set(swept.result.reason.name) == {"epochs", "patience", "diverged"}
     assert names["diagnosis"].diagnose(names["best"].result).kind == "healthy"
+
+
+def test_the_gradient_example_passes_and_can_fail():
+    names = ran(EXAMPLES[3], {})
+    names["test_gradient"]()
+    right = names["by_hand"]
+    names["by_hand"] = lambda params, batch: {
+        name: 2 * slope for name, slope in right(params, batch).items()
+    }
+    with pytest.raises(AssertionError, match="twice what it should be"):
+        names["test_gradient"]()
+
+
+def test_the_map_names_every_public_module():
+    named = re.findall(r"`fl\.(\w+)`", README.split("## The modules")[1])
+    folder = Path(funclearn.__file__).parent
+    public = {path.stem for path in folder.iterdir() if not path.stem.startswith("_")}
+    assert sorted(named) == sorted(public - {"py"})
 
 
 def test_table_lists_every_experiment():

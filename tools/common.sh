@@ -161,3 +161,13 @@ test_versions() {
         PATH=$work/bin:$PATH "${run[@]}"
     fi
 }
+
+# Writes the Python examples of README.md to the folder $1, one file for every section.
+readme_examples() {
+    awk -v folder="$1" '
+        /^## / { section += 1 }
+        inside && /^```$/ { inside = 0 }
+        inside { print > (folder "/section" section ".py") }
+        /^```python$/ { inside = 1 }
+    ' README.md
+}

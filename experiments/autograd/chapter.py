@@ -137,7 +137,7 @@ def study(config: Config) -> Result:
     check_epochs(config.epochs)
     given = readings(config.csv, config.target)
     scaled = fl.data.Scaler(input_scale=config.input_scale)(given.data)
-    rate, start = config.learning_rate, jnp.array([1.0, 0.0])
+    rate, start = config.learning_rate, jnp.stack(initial_params())
     optimizer = optax.sgd(rate)
     methods = {
         "autodiff": fl.gradients.autodiff,

@@ -41,7 +41,6 @@ SOURCES = (
     "PyTorch autograd and training models",
 )
 PRINTED_EPOCHS = (1, 2, 3, 10, 11, 99, 100)
-START = (1.0, 0.0)
 
 Scalar: TypeAlias = jax.Array | float
 
@@ -222,8 +221,9 @@ class Result(NamedTuple):
 def begin(data: fl.Dataset, nudge: float) -> Start:
     """Finds the gradient at the start, with the library and by hand."""
     t_u, t_c = data
-    measured = nudged_gradient(jnp.array(START), t_u, t_c, nudge)
-    derived = jax.jit(gradient)(t_u, t_c, model(t_u, *START))
+    start = jnp.stack(initial_params())
+    measured = nudged_gradient(start, t_u, t_c, nudge)
+    derived = jax.jit(gradient)(t_u, t_c, model(t_u, *start))
     return Start(*jax.device_get((*slopes(data, nudge), measured, derived)))
 
 
@@ -236,7 +236,7 @@ def descend(data: fl.Dataset, learning_rate: float, epochs: int) -> Descent:
         epochs=epochs,
         stop=fl.stopping.diverged(),
     )
-    loop = training_loop(epochs, learning_rate, jnp.array(START), *data)
+    loop = training_loop(epochs, learning_rate, jnp.stack(initial_params()), *data)
     return Descent(fit, loop)
 
 

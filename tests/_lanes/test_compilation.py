@@ -14,15 +14,17 @@ import pytest
 
 import funclearn as fl
 from benchmarks import marks
-from funclearn import _xla, stopping, sweeps
+from funclearn import _xla, sweeps
 from funclearn._lanes import _compilation as compilation
 from funclearn._lanes import _small as small
 from funclearn._lanes._stages import cut
 from funclearn.sweeps import sweep
+from tests.runs import KEY, READINGS, START
 
 ON_A_CPU = pytest.mark.skipif(
     jax.default_backend() != "cpu", reason="only asked on a CPU"
 )
+
 
 # Each run makes its own start, from literals: XLA then knows the loop's arguments.
 RUNS = {
@@ -133,46 +135,6 @@ def program(x):
 jax.jit(program, keep_unused=True)(jnp.ones(4))
 """
     assert ran(script).returncode != 0
-
-
-KEY = jax.random.key(0)
-
-START = fl.models.LinearParams(jnp.ones(()), jnp.zeros(()))
-
-READINGS, _ = fl.data.standardise(fl.data.thermometer())
-
-SINE = fl.data.noisy_sine(KEY, 8)
-
-RATES = np.logspace(-4, -2.2, 12).astype(np.float32)
-
-
-def train(model, params, data, optimizer=optax.sgd, **how):
-    """Makes a run that returns parameters, losses, epochs and the reason."""
-    objective = fl.make_objective(model, fl.losses.mse)
-
-    def run(learning_rate):
-        update = optimizer(learning_rate)
-        step = fl.make_train_step(objective, update)
-        ran = fl.fit(step, fl.init_state(KEY, params, update), data, **how)
-        return ran.state.params, ran.history, ran.epochs, ran.reason
-
-    return run
-
-
-def with_network(model, **how):
-    return train(model, model.init(KEY), SINE, **how)
-
-
-RULE = stopping.target(30.0) | stopping.diverged(10.0)
-
-
-def equal(one, other):
-    pairs = zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True)
-    return all(np.array_equal(a, b, equal_nan=True) for a, b in pairs)
-
-
-def rows(tree, index):
-    return jax.tree.map(lambda leaf: leaf[index], tree)
 
 
 def test_lanes_may_draw_and_sort_before_they_loop():

@@ -1,67 +1,11 @@
 """Arrays in the host's memory, and threads."""
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-import optax
 import pytest
 
-import funclearn as fl
-from funclearn import stopping
 from funclearn._lanes import _host as host
 from funclearn.sweeps import sweep
-
-KEY = jax.random.key(0)
-
-START = fl.models.LinearParams(jnp.ones(()), jnp.zeros(()))
-
-READINGS, _ = fl.data.standardise(fl.data.thermometer())
-
-SINE = fl.data.noisy_sine(KEY, 8)
-
-RATES = np.logspace(-4, -2.2, 12).astype(np.float32)
-
-
-def descend(learning_rate, start=1.0, steps=20):
-    """Gradient descent on x² / 2, which multiplies x by 1 - rate at every step."""
-    return jax.lax.fori_loop(0, steps, lambda _, x: x - learning_rate * x, start)
-
-
-def train(model, params, data, optimizer=optax.sgd, **how):
-    """Makes a run that returns parameters, losses, epochs and the reason."""
-    objective = fl.make_objective(model, fl.losses.mse)
-
-    def run(learning_rate):
-        update = optimizer(learning_rate)
-        step = fl.make_train_step(objective, update)
-        ran = fl.fit(step, fl.init_state(KEY, params, update), data, **how)
-        return ran.state.params, ran.history, ran.epochs, ran.reason
-
-    return run
-
-
-def with_network(model, **how):
-    return train(model, model.init(KEY), SINE, **how)
-
-
-RULE = stopping.target(30.0) | stopping.diverged(10.0)
-
-RUNS = {
-    "line": train(fl.models.linear, START, READINGS, epochs=200),
-    "line that stops": train(fl.models.linear, START, READINGS, epochs=200, stop=RULE),
-    "line by Adam": train(fl.models.linear, START, READINGS, optax.adam, epochs=100),
-    "minibatches": train(
-        fl.models.linear, START, READINGS, epochs=10, batch_size=4, stop=RULE
-    ),
-    "small network": with_network(fl.models.mlp((1, 4, 1)), epochs=30),
-    "wide network": with_network(fl.models.wide_net, epochs=10),
-    "deep network": with_network(fl.models.mlp((1, 48, 48, 1)), epochs=10),
-}
-
-
-def equal(one, other):
-    pairs = zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True)
-    return all(np.array_equal(a, b, equal_nan=True) for a, b in pairs)
+from tests.runs import RATES, RUNS, descend, equal
 
 
 def test_threads_change_no_bit(monkeypatch):

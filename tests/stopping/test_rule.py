@@ -9,44 +9,6 @@ import pytest
 LOSSES = [9.0, 5.0, 5.5, 4.0, 4.1, 4.2, 3.999, 4.5, 1.0, 2.0, 3.0, 0.5]
 
 
-@pytest.fixture(scope="module")
-def fl():
-    import funclearn
-
-    return funclearn
-
-
-@pytest.fixture(scope="module")
-def replay(fl):
-    """Makes `fit` see given losses: `replay(losses, validation=None, **options)`."""
-
-    def train_step(state, batch):
-        loss = batch.inputs[state.step]
-        grads = jax.tree.map(lambda leaf: leaf * loss, state.params)
-        params = jax.tree.map(lambda leaf: leaf - 0.1 * loss, state.params)
-        info = fl.StepInfo(loss, grads)
-        return state._replace(params=params, step=state.step + 1), info
-
-    def evaluate(params, dataset):
-        # The parameters count the losses so far; the batch holds their running sums.
-        past = jnp.searchsorted(dataset.inputs, (1.0 - params["p"]) / 0.1 - 1e-3)
-        return dataset.targets[past]
-
-    def run(losses, validation=None, **options):
-        losses = jnp.asarray(losses)
-        state = fl.TrainState(
-            {"p": jnp.ones(())}, (), jax.random.key(0), jnp.zeros((), jnp.int32)
-        )
-        if validation is not None:
-            sums = jnp.concatenate([jnp.zeros(1), jnp.cumsum(losses)[:-1]])
-            options["validation"] = fl.Dataset(sums, jnp.asarray(validation))
-            options["evaluate"] = evaluate
-        options.setdefault("epochs", len(losses))
-        return fl.fit(train_step, state, fl.Dataset(losses, losses), **options)
-
-    return run
-
-
 def first(condition, losses):
     """The epoch, counted from 1, at which a condition on the past first holds."""
     for epoch in range(1, len(losses) + 1):

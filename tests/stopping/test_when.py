@@ -2,41 +2,7 @@
 
 import jax
 import jax.numpy as jnp
-import optax
 import pytest
-
-
-@pytest.fixture(scope="module")
-def fl():
-    import funclearn
-
-    return funclearn
-
-
-@pytest.fixture(scope="module")
-def problem(fl):
-    key = jax.random.key(1)
-    train, validation = fl.data.split(key, fl.data.thermometer())
-    train, scaler = fl.data.standardise(train)
-    objective = fl.make_objective(fl.models.linear, fl.losses.mse)
-    evaluate = fl.make_evaluation(fl.models.linear, fl.losses.mse)
-
-    def run(learning_rate, stop, epochs=120, weight=0.5):
-        optimizer = optax.sgd(learning_rate)
-        params = fl.models.LinearParams(weight, 0.0)
-        state = fl.init_state(key, params, optimizer)
-        step = fl.make_train_step(objective, optimizer)
-        return fl.fit(
-            step,
-            state,
-            train,
-            scaler(validation),
-            epochs=epochs,
-            evaluate=evaluate,
-            stop=stop,
-        )
-
-    return run
 
 
 def test_a_rule_of_ones_own_may_use_the_shape_of_the_gradient_alone(fl, problem):

@@ -3,22 +3,29 @@
 `python -m experiments` runs them all, `python -m experiments.NAME` one of them.
 """
 
-__all__ = ["NAMES"]
+from types import MappingProxyType
 
-NAMES = (
-    "seven_steps",
-    "broadcasting",
-    "parameter_estimation",
-    "autograd",
-    "optimizers",
-    "validation",
-    "gradient_vectors",
-    "computational_graph",
-    "gradient_check",
-    "wide_net",
-    "fit_csv",
-    "learning_rates",
-    "split_uncertainty",
-    "overfitting",
+__all__ = ["NAMES", "TITLES"]
+
+TITLES = MappingProxyType(
+    {
+        "seven_steps": "The seven steps",
+        "broadcasting": "Broadcasting",
+        "parameter_estimation": "Learning is parameter estimation",
+        "autograd": "Derivatives that a program takes",
+        "optimizers": "Optimizers",
+        "validation": "Training and validation",
+        "gradient_vectors": "The gradient as a vector",
+        "computational_graph": "Computational graphs",
+        "gradient_check": "Checking a gradient",
+        "wide_net": "A wide network",
+        "fit_csv": "A line through a table of your own",
+        "learning_rates": "How large a step may be",
+        "split_uncertainty": "How much one split says",
+        "overfitting": "Overfitting",
+    }
 )
-"""Every experiment, in the order in which the texts meet its subject."""
+"""Every experiment and its title, in the order in which the texts meet its subject."""
+
+NAMES = tuple(TITLES)
+"""Every experiment, in the order of `TITLES`."""

@@ -3,6 +3,7 @@
 import sys
 
 from experiments.harness._interrupts import until_interrupted
+from experiments.harness._streams import write_what_fits
 
 
 def main() -> int:
@@ -13,4 +14,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    write_what_fits()
     raise SystemExit(until_interrupted(main))

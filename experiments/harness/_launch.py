@@ -9,11 +9,13 @@ from typing import Generic, TypeVar
 import tyro
 
 from experiments.harness import _page, _terminal
+from experiments.harness._files import require_writable
 from experiments.harness._interrupts import until_interrupted
-from experiments.harness._report import Experiment, describe, perform
+from experiments.harness._report import describe, perform
+from experiments.harness._streams import write_what_fits
 from experiments.harness._summary import Summary
 
-__all__ = ["launch"]
+__all__ = ["launch", "run_alone"]
 
 ConfigT = TypeVar("ConfigT")
 
@@ -38,10 +40,13 @@ def launch(name: str) -> None:
             or a setting or a file is refused, 2 where the command line is wrong, and
             130 after an interrupt.
     """
-    raise SystemExit(until_interrupted(lambda: _main(describe(name), sys.argv[1:])))
+    write_what_fits()
+    raise SystemExit(until_interrupted(lambda: run_alone(name, sys.argv[1:])))
 
 
-def _main(experiment: Experiment, options: list[str]) -> int:
+def run_alone(name: str, options: list[str]) -> int:
+    """Runs an experiment with options of its own, and returns the exit status."""
+    experiment = describe(name)
     program = f"python -m experiments.{experiment.name}"
     arguments: _Arguments[object] = tyro.cli(
         _Arguments[experiment.config_type],
@@ -53,6 +58,7 @@ def _main(experiment: Experiment, options: list[str]) -> int:
     _terminal.show_device(terminal)
     command = shlex.join([*program.split(), *options])
     try:
+        require_writable(arguments.out)
         summary = perform(experiment, arguments.config, arguments.out, command)
         page = _page.rebuild(arguments.out)
     except (OSError, ValueError) as error:

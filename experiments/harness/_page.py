@@ -14,7 +14,7 @@ from typing import NamedTuple
 import jinja2
 from markupsafe import Markup, escape
 
-from experiments import NAMES
+from experiments import NAMES, TITLES
 from experiments.harness import _published, _summary, style
 from experiments.harness._files import write
 from experiments.harness._plain import cell, numeric_columns, parts
@@ -96,6 +96,7 @@ def _environment(articles: Mapping[str, _Article]) -> jinja2.Environment:
         "parts": parts,
         "same_setting": _same_setting,
         "style": style,
+        "title": lambda name: TITLES.get(name, name),
         "svg": lambda name, file: articles[name].drawings[file],
     }
     return environment

@@ -65,14 +65,15 @@ def _quote_non_finite(value: Plain) -> Plain:
 
 
 def cell(value: object) -> str:
-    """Writes a value for a table: six significant digits, one line a named part."""
+    """Writes a value for a table: four significant digits, one line a named part."""
     match value:
         case None:
             return "-"
         case bool():
             return "yes" if value else "no"
         case float():
-            return f"{value:.6g}"
+            # A whole number keeps its digits: a count of epochs is not 1.85e+04.
+            return f"{value:.{4 if not value.is_integer() else 7}g}"
         case dict():
             return "\n".join(f"{name} {cell(part)}" for name, part in value.items())
         case list() | tuple():
@@ -89,20 +90,44 @@ def _is_number(value: object) -> bool:
     return type(value) in (int, float) or value in ("inf", "-inf", "nan")
 
 
-def parts(published: Plain, computed: Plain) -> list[tuple[str, str, str]]:
+def parts(
+    published: Plain, computed: Plain, tolerance: Plain
+) -> list[tuple[str, str, str, str]]:
     """Sets a published value beside a computed one, a row for each named part.
 
     Returns:
-        Name of the part, published and computed text; a value without parts is one
-        row whose name is empty.
+        Name of the part, published and computed text, and the largest difference that
+        meets the figure; a value without parts is one row whose name is empty.
     """
     if not isinstance(published, dict):
-        return [("", cell(published), computed_cell(published, computed))]
+        texts = cell(published), computed_cell(published, computed), _within(tolerance)
+        return [("", *texts)]
     computed = computed if isinstance(computed, dict) else {}
+    tolerance = tolerance if isinstance(tolerance, dict) else {}
     return [
-        (name, cell(part), computed_cell(part, computed.get(name)))
+        (
+            name,
+            cell(part),
+            computed_cell(part, computed.get(name)),
+            _within(tolerance.get(name)),
+        )
         for name, part in published.items()
     ]
+
+
+def _within(tolerance: Plain) -> str:
+    """Writes a tolerance; a list of equal ones as one."""
+    if isinstance(tolerance, list):
+        texts = list(dict.fromkeys(map(_within, tolerance)))
+        return texts[0] if len(texts) == 1 else ", ".join(texts)
+    if isinstance(tolerance, dict):
+        return _within([*tolerance.values()])
+    match tolerance:
+        case None:
+            return "-"
+        case 0:
+            return "exact"
+    return f"± {tolerance:.2g}"
 
 
 def computed_cell(published: Plain, computed: Plain) -> str:

@@ -21,7 +21,7 @@ from experiments.harness._files import write
 from experiments.harness._plain import Plain, plain
 from experiments.harness._summary import Drawing, Summary
 
-__all__ = ["Experiment", "describe", "perform", "record_failure"]
+__all__ = ["Experiment", "Result", "compute", "describe", "failure", "perform", "save"]
 
 
 class Experiment(NamedTuple):
@@ -35,6 +35,13 @@ class Experiment(NamedTuple):
     run: Callable[[Any], Outcome]
 
 
+class Result(NamedTuple):
+    """What an experiment found, and the files that it comes with, by their names."""
+
+    summary: Summary
+    files: Mapping[str, str | bytes]
+
+
 def describe(name: str) -> Experiment:
     """Imports an experiment and adds what its chapter says: docstring and sources."""
     package = importlib.import_module(f"experiments.{name}")
@@ -46,20 +53,14 @@ def describe(name: str) -> Experiment:
     )
 
 
-def perform(experiment: Experiment, config: object, out: Path, command: str) -> Summary:
-    """Runs an experiment, draws its figures and writes its folder.
-
-    Nothing is written before everything has been computed and drawn.
+def compute(experiment: Experiment, config: object, command: str) -> Result:
+    """Runs an experiment and draws its figures; writes nothing.
 
     Args:
         experiment: what to run.
         config: settings; a published figure is compared with what the default ones
             compute, and with nothing else.
-        out: folder of all results.
         command: the command line that does this again.
-
-    Returns:
-        The content of `summary.json`.
     """
     started = time.perf_counter()
     outcome = experiment.run(config)
@@ -72,7 +73,8 @@ def perform(experiment: Experiment, config: object, out: Path, command: str) -> 
         files["history.csv"] = _history(outcome.history)
     seconds = round(time.perf_counter() - started, 3)
     summary = _summarise(experiment, config, outcome, command, seconds)
-    return _save(out / experiment.name, summary, files)
+    # As it will be read; what JSON does not hold is refused here, before any file.
+    return Result(_summary.decode(_summary.encode(summary)), files)
 
 
 def _summarise(
@@ -115,8 +117,13 @@ def _drawings(drawn: Mapping[str, Plot] | Mapping[str, Picture]) -> tuple[Drawin
     return tuple(Drawing(stem, drawing.caption) for stem, drawing in drawn.items())
 
 
-def record_failure(name: str, error: Exception, out: Path, command: str) -> Summary:
-    """Writes the summary of an experiment that failed: it meets no published figure."""
+def perform(experiment: Experiment, config: object, out: Path, command: str) -> Summary:
+    """Runs an experiment as `compute` does, and writes its folder as `save` does."""
+    return save(out, compute(experiment, config, command))
+
+
+def failure(name: str, error: Exception, command: str) -> Result:
+    """Describes an experiment that failed: it meets no published figure."""
     summary = Summary(
         error=f"{type(error).__name__}: {error}",
         device=_environment.device(),
@@ -125,18 +132,24 @@ def record_failure(name: str, error: Exception, out: Path, command: str) -> Summ
         command=command,
         published=_published.compare_all(name, {}),
     )
-    return _save(out / name, summary, {})
+    return Result(summary, {})
 
 
-def _save(folder: Path, summary: Summary, files: Mapping[str, str | bytes]) -> Summary:
-    """Writes a folder, its summary last, and returns the summary as it will be read."""
-    text = _summary.encode(summary)
-    summary = _summary.decode(text)
+def save(out: Path, result: Result) -> Summary:
+    """Writes an experiment's folder of a folder of results, its summary last.
+
+    Returns:
+        The content of `summary.json`.
+
+    Raises:
+        OSError: a file cannot be written.
+    """
+    folder = out / result.summary.name
     folder.mkdir(parents=True, exist_ok=True)
-    for name, content in files.items():
+    for name, content in result.files.items():
         write(folder / name, content)
-    write(folder / "summary.json", text)
-    return summary
+    write(folder / "summary.json", _summary.encode(result.summary))
+    return result.summary
 
 
 def _draw(name: str, stem: str, plot: Plot) -> dict[str, str | bytes]:

@@ -12,12 +12,16 @@ import tyro
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
 
-from experiments import NAMES
+from experiments import NAMES, TITLES
 from experiments.harness import _page, _terminal
-from experiments.harness._report import describe, perform, record_failure
+from experiments.harness._files import require_writable
+from experiments.harness._launch import run_alone
+from experiments.harness._report import compute, describe, failure, save
 from experiments.harness._summary import Summary, count
 
 __all__ = ["main"]
+
+_OF_ALL = ("--list", "--out")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -37,14 +41,21 @@ class _Arguments:
 def main(options: Sequence[str]) -> int:
     """Runs the experiments that the command line names.
 
+    Where it names one first and then an option of that one's own, or `--help`, that
+    one is run as `python -m experiments.NAME` runs it.
+
     Returns:
         The exit status: 0, or 1 where a published figure is missed, an experiment
         failed or a file cannot be written, or 2 where there is no such experiment.
     """
+    name, *others = *options, ""
+    if name in NAMES and any(map(_is_its_own, others)):
+        return run_alone(name, list(options[1:]))
     arguments = tyro.cli(
         _Arguments,
         prog="python -m experiments",
-        description="Compute what the texts on the mechanics of learning publish.",
+        description="Compute what the texts on the mechanics of learning publish. "
+        "`NAME --help` shows the options of one experiment.",
         args=options,
     )
     for name in arguments.names:
@@ -62,6 +73,11 @@ def main(options: Sequence[str]) -> int:
         return 1
 
 
+def _is_its_own(option: str) -> bool:
+    """Says whether an experiment explains or takes the option, not all of them."""
+    return option.startswith("-") and option.partition("=")[0] not in _OF_ALL
+
+
 def _unknown(name: str) -> str:
     nearest = difflib.get_close_matches(name, NAMES, n=1)
     hint = f"did you mean {nearest[0]!r}?" if nearest else "--list shows them all."
@@ -71,14 +87,14 @@ def _unknown(name: str) -> str:
 def _list(terminal: Console) -> int:
     for name in NAMES:
         experiment = describe(name)
-        terminal.print(name, style="bold")
+        terminal.print(f"{name}: {TITLES.get(name, name)}", style="bold")
         terminal.print(f"    {experiment.summary}")
         terminal.print(f"    {'; '.join(experiment.sources)}", style="dim")
     return 0
 
 
 def _run(names: Sequence[str], out: Path, terminal: Console) -> int:
-    out.mkdir(parents=True, exist_ok=True)
+    require_writable(out)
     _terminal.show_device(terminal)
     progress = Progress(
         "{task.description}",
@@ -111,7 +127,8 @@ def _perform(name: str, out: Path) -> Summary:
     command = f"python -m experiments.{name}"
     try:
         experiment = describe(name)
-        return perform(experiment, experiment.config_type(), out, command)
+        result = compute(experiment, experiment.config_type(), command)
     except Exception as error:
         traceback.print_exc()
-        return record_failure(name, error, out, command)
+        result = failure(name, error, command)
+    return save(out, result)

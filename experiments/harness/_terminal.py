@@ -69,6 +69,7 @@ def show_published(terminal: Console, summaries: Iterable[Summary]) -> None:
         grid.add_column("Quantity", no_wrap=True)
         grid.add_column("Published", overflow="fold", ratio=1)
         grid.add_column("Computed", overflow="fold", ratio=1)
+        grid.add_column("Within", no_wrap=True)
         grid.add_column("Met", no_wrap=True)
         for entry in entries:
             if entry.source == source:
@@ -80,16 +81,16 @@ def show_published(terminal: Console, summaries: Iterable[Summary]) -> None:
 def _add(grid: rich.table.Table, entry: Comparison) -> None:
     style = None if entry.met else "bold red"
     verdict = "met" if entry.met else "MISSED"
-    first, *others = parts(entry.published, entry.computed)
+    first, *others = parts(entry.published, entry.computed, entry.tolerance)
     if first[0]:
-        grid.add_row(entry.id, "", "", verdict, style=style)
+        grid.add_row(entry.id, "", "", "", verdict, style=style)
         others = [first, *others]
     else:
         grid.add_row(entry.id, *first[1:], verdict, style=style)
-    for name, published, computed in others:
-        grid.add_row(f"  {name}", published, computed, "")
+    for name, published, computed, within in others:
+        grid.add_row(f"  {name}", published, computed, within, "")
     for miss in entry.misses:
-        grid.add_row("", "", miss, "", style=style)
+        grid.add_row("", "", miss, "", "", style=style)
 
 
 def totals(summaries: Iterable[Summary]) -> str:

@@ -22,6 +22,7 @@ import matplotlib
 from cycler import cycler
 from matplotlib.contour import ContourSet
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogFormatterSciNotation
 
 if TYPE_CHECKING:
     from matplotlib.typing import RcKeyType  # from matplotlib 3.11 on
@@ -97,6 +98,7 @@ def style() -> Iterator[None]:
 def png(figure: Figure) -> bytes:
     """Renders a figure on opaque white at twice the resolution of the screen."""
     buffer = io.BytesIO()
+    _write_powers_plainly(figure)
     with style():
         figure.savefig(
             buffer, format="png", dpi=200, facecolor=PAPER, metadata={"Software": None}
@@ -117,6 +119,7 @@ def svg(figure: Figure, *, prefix: str, label: str) -> str:
     buffer = io.StringIO()
     undated = dict.fromkeys(("Creator", "Date", "Format", "Type"))
     _close_seams(figure)
+    _write_powers_plainly(figure)
     with style():
         figure.savefig(buffer, format="svg", facecolor="none", metadata=undated)
     text = buffer.getvalue()
@@ -125,6 +128,36 @@ def svg(figure: Figure, *, prefix: str, label: str) -> str:
     text = re.sub(r"font-family: [^;\"]*", f"font-family: {FONTS}", text)
     text = re.sub(r"<style.*?</style>", _STANDALONE_STYLE, text, count=1)
     return text.replace("<svg ", f'<svg role="img" aria-label={quoteattr(label)} ', 1)
+
+
+class _Powers(LogFormatterSciNotation):
+    """Labels a logarithmic axis in one size of letters, 10⁻³ with signs of its own.
+
+    matplotlib's own exponents are set at 0.7 of the size, too small to read.
+    """
+
+    def __call__(self, x: float, pos: int | None = None) -> str:
+        label = super().__call__(x, pos)
+        power = _POWER.fullmatch(label)
+        if power is None:
+            return label
+        sign, factor, exponent = power.groups(default="")
+        times = f"{factor}\u00d7" if factor else ""
+        return f"{sign}{times}10{exponent.translate(_RAISED)}"
+
+
+_POWER = re.compile(r"\$\\mathdefault\{(-?)(?:([0-9.]+)\\times)?\s*10\^\{(-?\d+)\}\}\$")
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def _write_powers_plainly(figure: Figure) -> None:
+    """Replaces matplotlib's own labels of logarithmic axes, and no others."""
+    for axes in figure.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            if type(axis.get_major_formatter()) is LogFormatterSciNotation:
+                axis.set_major_formatter(_Powers())
+            if type(axis.get_minor_formatter()) is LogFormatterSciNotation:
+                axis.set_minor_formatter(_Powers(labelOnlyBase=False))
 
 
 def _close_seams(figure: Figure) -> None:
@@ -136,8 +169,16 @@ def _close_seams(figure: Figure) -> None:
 
 
 def inline(text: str) -> str:
-    """Strips from an SVG what a page that holds it in line has for all of them."""
-    return re.sub(r"<style.*?</style>|\sxmlns(:\w+)?=\"[^\"]*\"", "", text)
+    """Makes an SVG a part of a page: what all of them have in common is the page's.
+
+    It says how wide it must be at least, so that its smallest letters, of ten units,
+    are no smaller than twelve pixels.
+    """
+    text = re.sub(r"<style.*?</style>|\sxmlns(:\w+)?=\"[^\"]*\"", "", text)
+    if size := re.search(r'viewBox="\S+ \S+ ([\d.]+) ', text):
+        least = f'<svg style="min-width: {1.2 * float(size[1]):.0f}px" '
+        text = text.replace("<svg ", least, 1)
+    return text
 
 
 _STANDALONE_STYLE = (

@@ -1,8 +1,12 @@
+import errno
+import io
 import os
+import tempfile
+from pathlib import Path
 
 import pytest
 
-from experiments.harness._files import write
+from experiments.harness._files import require_writable, write
 
 
 def _interrupted(*arguments):
@@ -35,3 +39,38 @@ def test_a_folder_in_the_way_stays(tmp_path):
     with pytest.raises(OSError, match="file"):
         write(tmp_path / "file", "new")
     assert [*tmp_path.iterdir()] == [tmp_path / "file"]
+
+
+@pytest.mark.parametrize("missing", ["", "one", "one/two"])
+def test_a_folder_that_can_be_written_is_left_as_it_was(tmp_path, missing):
+    require_writable(tmp_path / missing)
+    assert [*tmp_path.iterdir()] == []
+
+
+@pytest.mark.parametrize("below", ["", "one", "one/two"])
+def test_a_path_through_a_file_is_refused(tmp_path, below):
+    (tmp_path / "file").touch()
+    with pytest.raises(NotADirectoryError, match=r"file is none\.$"):
+        require_writable(tmp_path / "file" / below)
+
+
+def test_a_link_that_leads_nowhere_is_refused(tmp_path):
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(NotADirectoryError, match=r"link is none\.$"):
+        require_writable(tmp_path / "link")
+
+
+def test_a_full_disk_is_found_before_the_work(tmp_path, monkeypatch):
+    class Full(io.BytesIO):
+        def write(self, data):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", lambda dir: Full())
+    with pytest.raises(OSError, match="No space left"):
+        require_writable(tmp_path)
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="needs /proc")
+def test_a_folder_that_takes_no_file_is_refused():
+    with pytest.raises(OSError, match="/proc/self"):
+        require_writable(Path("/proc/self/results"))

@@ -91,7 +91,9 @@ def test_shows_everything(outline):
         "python -m experiments.validation --option long",
         "Ranks",
         "<y>",
-        "0.333333",
+        "0.3333",
+        "exact",
+        "Training and validation",
         "x * y has shape",
         "not computed",
         "2 of 14 published figures met",
@@ -254,29 +256,46 @@ FRAME = """<!doctype html><meta name="color-scheme" content="light dark">
 <script>
 addEventListener("load", () => {{
   const page = document.querySelector("iframe").contentDocument;
+  const scale = (matrix) => Math.hypot(matrix.a, matrix.b);
   const wide = (part) => part.scrollWidth > part.clientWidth && part.clientWidth > 0;
   document.body.dataset.found = JSON.stringify({{
     page: page.documentElement.scrollWidth,
     boxes: [...page.querySelectorAll("body, body :not(svg, svg *)")]
       .filter(wide).map((part) => part.className || part.localName),
+    letters: Math.min(...[...page.querySelectorAll("body *")]
+      .filter((part) => [...part.childNodes].some((node) => node.data?.trim()))
+      .map((part) => parseFloat(getComputedStyle(part).fontSize)
+        * (part.ownerSVGElement ? scale(part.getScreenCTM()) : 1))),
   }});
 }});
 </script>"""
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
-@pytest.mark.parametrize("width", WIDTHS)
-def test_only_boxes_scroll_sideways(page, tmp_path, width):
+@pytest.fixture(scope="module", params=WIDTHS)
+def shown(page, tmp_path_factory, request):
+    """What Chromium makes of the page in a frame of some width, and the width."""
+    tmp_path, width = tmp_path_factory.mktemp("frame"), request.param
     frame = tmp_path / "frame.html"
     frame.write_text(FRAME.format(page=page.as_uri(), width=width))
     shown = _chromium(tmp_path, "--dump-dom", frame.as_uri())
     found = re.search(r"data-found='([^']*)'|data-found=\"([^\"]*)\"", shown)
     assert found
-    sizes = json.loads((found[1] or found[2]).replace("&quot;", '"'))
+    return json.loads((found[1] or found[2]).replace("&quot;", '"')), width
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
+def test_only_boxes_scroll_sideways(shown):
+    sizes, width = shown
     assert sizes["page"] <= width
     assert set(sizes["boxes"]) <= {"scroll", "pre", "command"}
     if width == min(WIDTHS):
         assert set(sizes["boxes"]) == {"scroll", "pre", "command"}
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
+def test_no_letter_is_smaller_than_twelve_pixels(shown):
+    sizes, _ = shown
+    assert 11.95 < sizes["letters"] < 16
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")

@@ -27,7 +27,13 @@ value_text = [
     (None, "-"),
     (True, "yes"),
     (3, "3"),
-    (1 / 3, "0.333333"),
+    (1 / 3, "0.3333"),
+    (1847.0, "1847"),
+    (261257.42, "2.613e+05"),
+    (-30000.0, "-30000"),
+    (1e12, "1e+12"),
+    (float("nan"), "nan"),
+    (float("-inf"), "-inf"),
     ((3, 1), "(3, 1)"),
     ({"loss": 2.5, "params": [1.0, -0.5]}, "loss 2.5\nparams (1, -0.5)"),
 ]
@@ -72,8 +78,11 @@ def test_numeric_columns_hold_numbers_and_their_names_alone():
 
 def test_parts_set_named_values_side_by_side():
     published = {"loss": "1.5", "gradient": ["4517.2969", "82.6"]}
-    assert parts(published, {"loss": 1.5, "more": 2.0}) == [
-        ("loss", "1.5", "1.50"),
-        ("gradient", "(4517.2969, 82.6)", "-"),
+    tolerance = {"loss": 0.1, "gradient": [0.0091, 0.1]}
+    assert parts(published, {"loss": 1.5, "more": 2.0}, tolerance) == [
+        ("loss", "1.5", "1.50", "± 0.1"),
+        ("gradient", "(4517.2969, 82.6)", "-", "± 0.0091, ± 0.1"),
     ]
-    assert parts("1.5", 1.5) == [("", "1.5", "1.50")]
+    assert parts("1.5", 1.5, 0.1) == [("", "1.5", "1.50", "± 0.1")]
+    assert parts([3, 1], [3, 1], [0, 0]) == [("", "(3, 1)", "(3, 1)", "exact")]
+    assert parts({"loss": "1.5"}, None, None) == [("loss", "1.5", "-", "-")]

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from experiments.harness import Outcome, Picture, Plot, Table, _summary
-from experiments.harness._report import describe, perform, record_failure
+from experiments.harness._report import describe, failure, perform, save
 
 
 def _outcome(outcome):
@@ -102,7 +102,7 @@ def test_settings_must_have_names(experiment, tmp_path):
 
 
 def test_a_failure_meets_no_figure(tmp_path, read):
-    summary = record_failure("broadcasting", OSError("lost"), tmp_path, "python")
+    summary = save(tmp_path, failure("broadcasting", OSError("lost"), "python"))
     assert summary.error == "OSError: lost"
     assert [entry.misses for entry in summary.published] == [("not computed",)] * 3
     content = read(tmp_path / "broadcasting" / "summary.json")

@@ -136,3 +136,41 @@ def test_inline_svg_has_no_style_and_no_address():
     text = style.inline(style.svg(_figure(), prefix="a", label=""))
     assert "<style" not in text
     assert "//" not in text
+
+
+@pytest.mark.parametrize("scale", ["log", "symlog"])
+def test_powers_are_set_in_the_size_of_all_letters(scale):
+    figure = Figure()
+    axes = figure.subplots()
+    axes.plot([1.0, 2.0], [1e-3, 1e7])
+    axes.set_yscale(scale)
+    text = style.svg(figure, prefix="a", label="")
+    assert "10⁶" in text or "10⁷" in text
+    sizes = {float(size) for size in re.findall(r"font-size: ?([\d.]+)px", text)}
+    sizes |= {float(size) for size in re.findall(r"font: ([\d.]+)px", text)}
+    assert sizes == {10.0}
+
+
+def test_labels_of_a_narrow_logarithmic_axis_keep_their_factors():
+    figure = Figure()
+    axes = figure.subplots()
+    axes.plot([1.0, 2.0], [2e-3, 4e-3])
+    axes.set_yscale("log")
+    text = style.svg(figure, prefix="a", label="")
+    assert "3\u00d710⁻³" in text
+
+
+def test_an_axis_with_labels_of_its_own_keeps_them():
+    figure = Figure()
+    axes = figure.subplots()
+    axes.plot([1.0, 2.0], [1e-3, 1e7])
+    axes.set_yscale("log")
+    axes.yaxis.set_major_formatter("value {x:g}")
+    assert "value 1000" in style.svg(figure, prefix="a", label="")
+
+
+def test_inline_svg_is_wide_enough_for_letters_of_twelve_pixels():
+    text = style.inline(style.svg(_figure(), prefix="a", label=""))
+    width = float(re.search(r'viewBox="0 0 ([\d.]+)', text)[1])
+    (least,) = re.findall(r"min-width: (\d+)px", text)
+    assert int(least) == round(1.2 * width)

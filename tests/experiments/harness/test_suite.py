@@ -88,6 +88,46 @@ def test_suite_says_where_it_cannot_write(suite, experiment, capsys, tmp_path):
     assert str(tmp_path / "index.html") in line
 
 
+def test_suite_looks_at_the_folder_before_it_computes(
+    monkeypatch, capsys, tmp_path, experiment
+):
+    ran = []
+    named = experiment._replace(run=ran.append)
+    monkeypatch.setattr(_suite, "describe", lambda name: named)
+    (tmp_path / "file").touch()
+    assert _suite.main(["broadcasting", "--out", str(tmp_path / "file" / "x")]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: ")
+    assert not ran
+
+
+def test_suite_ends_in_one_line_where_a_folder_is_taken(
+    suite, experiment, capsys, tmp_path
+):
+    (tmp_path / "broadcasting").touch()
+    assert suite({"broadcasting": experiment, "validation": experiment}) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: ")
+    assert str(tmp_path / "broadcasting") in line
+
+
+@pytest.mark.parametrize(
+    ("options", "shown"),
+    [(["--help"], "(default: 3)"), (["--epochs", "2"], "not compared")],
+)
+def test_suite_gives_an_experiment_the_options_of_its_own(
+    monkeypatch, three_numbers, capsys, tmp_path, options, shown
+):
+    monkeypatch.setattr(_suite, "NAMES", (three_numbers,))
+    monkeypatch.chdir(tmp_path)
+    try:
+        status = _suite.main([three_numbers, *options])
+    except SystemExit as exit_:
+        status = exit_.code
+    assert status == 0
+    assert shown in capsys.readouterr().out
+
+
 def test_suite_needs_a_folder_before_it_runs(broken, monkeypatch, capsys, tmp_path):
     monkeypatch.setattr(_suite, "describe", lambda name: broken)
     (tmp_path / "file").touch()

@@ -85,7 +85,7 @@ def test_shows_published_figures_a_table_a_source(terminal):
     assert sources[0] == "Reading notes on the book"
     assert len(sources) == len(set(sources)) > 1
     rows = {line.split()[0]: line.split() for line in lines if line}
-    assert rows["broadcast-xxy"][-3:] == ["(3,", "1)", "met"]
+    assert rows["broadcast-xxy"][-3:] == ["1)", "exact", "met"]
     assert rows["broadcast-yxzxa"][-1] == "MISSED"
     assert rows["diverging-lr-1e-2-epoch-1"] == ["diverging-lr-1e-2-epoch-1", "MISSED"]
     assert any("loss" in line and "1763.8846440" in line for line in lines)

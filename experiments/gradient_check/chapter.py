@@ -33,6 +33,7 @@ from jax.tree_util import Partial
 import funclearn as fl
 from experiments._thermometer import initial_params
 from experiments.gradient_check.checks import Duel, Gradient, evaluate, fight
+from experiments.harness import Positive, Seed, Settings
 from funclearn.models import LinearParams
 from funclearn.testing import assert_gradients_agree
 
@@ -65,14 +66,14 @@ BY_HAND = {"line": fl.analytic.linear_mse, "wide net": fl.analytic.wide_net_mse}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(Settings):
     """Settings of the experiment."""
 
     models: tuple[Literal["line", "wide net"], ...] = ("line", "wide net")
     """Models whose gradients are checked."""
-    seed: int = 0
+    seed: Seed = 0
     """Seed of the wide net's parameters."""
-    input_scale: float = 10.0
+    input_scale: Positive = 10.0
     """What the thermometer's readings are divided by to scale them."""
 
 

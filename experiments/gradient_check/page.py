@@ -7,6 +7,7 @@ from functools import partial
 from typing import NamedTuple
 
 from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
 
 from experiments.gradient_check.chapter import (
     GRADIENTS,
@@ -39,10 +40,10 @@ def run(config: Config) -> Outcome:
         ),
         plots={
             "verdicts": Plot(
-                "Every mark is one check of one gradient; from left to right in a "
-                f"group: {'; '.join(map(str, duels))}.",
+                "How often each check lets a wrong gradient pass, or rejects the right "
+                f"one, in these settings: {'; '.join(map(str, duels))}.",
                 partial(_draw, duels, scores),
-                size=(7.2, 3.8),
+                size=(5.2, 4.0),
             )
         },
         findings=tuple(_findings(duels, scores)),
@@ -173,38 +174,53 @@ def _findings(
 def _draw(
     duels: Mapping[Setting, Duel], scores: Mapping[str, Score], axes: Axes
 ) -> None:
-    width = len(duels) + 1
-    models = " · ".join(dict.fromkeys(setting.model for setting in duels))
-    marks = {"right verdict": [], "wrong verdict": [], "cannot tell": []}
-    for group, check in enumerate(CHECKS):
-        for column, duel in enumerate(duels.values()):
-            for row, name in enumerate(GRADIENTS):
-                if verdict := duel.verdicts[check].get(name):
-                    place = (group * width + column, row)
-                    marks[_judge(name, verdict)].append(place)
-    looks = {
-        "right verdict": {"marker": ".", "color": style.GREY, "markersize": 5},
-        "wrong verdict": {"marker": "X", "color": style.VERMILLION, "markersize": 8},
-        "cannot tell": {"marker": "s", "color": style.SKY, "markersize": 6},
-    }
-    for meaning, places in marks.items():
-        if places:
-            axes.plot(
-                *zip(*places, strict=True), ls="", label=meaning, **looks[meaning]
-            )
+    for column, check in enumerate(CHECKS):
+        for row, name in enumerate(GRADIENTS):
+            said = [
+                _judge(name, duel.verdicts[check][name])
+                for duel in duels.values()
+                if name in duel.verdicts[check]
+            ]
+            _fill(axes, (column, row), name == RIGHT, collections.Counter(said))
     axes.set_yticks(range(len(GRADIENTS)), GRADIENTS)
-    axes.set_xticks(
-        [group * width + (width - 2) / 2 for group in range(len(CHECKS))],
-        [f"{models}\n{check}" for check in CHECKS],
-    )
-    axes.invert_yaxis()
+    axes.set_xticks(range(len(CHECKS)), CHECKS)
+    axes.tick_params(length=0)
     axes.grid(visible=False)
-    axes.legend(loc="upper center", bbox_to_anchor=(0.4, -0.25), ncols=3)
     errors = ", ".join(f"{check} {scores[check].errors}" for check in CHECKS)
     axes.set(
-        title=f"Errors in {scores[OURS].gradients} verdicts:\n{errors}",
-        xlabel="Check, in each of the settings",
-        ylabel="Gradient",
+        title=f"Wrong verdicts among {scores[OURS].gradients}:\n{errors}",
+        xlabel="Check",
+        ylabel="Gradient put to it",
+        xlim=(-0.5, len(CHECKS) - 0.5),
+        ylim=(len(GRADIENTS) - 0.5, -0.5),
+    )
+
+
+def _fill(
+    axes: Axes, place: tuple[int, int], is_right: bool, said: collections.Counter[str]
+) -> None:
+    """Colours a field by the share of wrong verdicts, and writes how many they are."""
+    if not said:
+        return
+    wrong, total = said["wrong verdict"], said.total()
+    corner = (place[0] - 0.48, place[1] - 0.46)
+    axes.add_patch(
+        Rectangle(
+            corner, 0.96, 0.92, color=style.VERMILLION, alpha=0.7 * wrong / total, lw=0
+        )
+    )
+    words = "accepted" if is_right else "caught"
+    if wrong:
+        words = f"{wrong} of {total} {'rejected' if is_right else 'pass'}"
+    if said["cannot tell"]:
+        words += f"\n{said['cannot tell']} of {total} open"
+    axes.text(
+        *place,
+        words,
+        ha="center",
+        va="center",
+        fontweight="bold" if wrong else "normal",
+        color=style.INK if wrong else style.GREY,
     )
 
 

@@ -12,7 +12,7 @@ steepest, as small steps all around a point show; gradient descent takes the opp
 """
 
 import dataclasses
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -20,25 +20,26 @@ import numpy as np
 from jax.typing import ArrayLike
 
 import funclearn as fl
+from experiments.harness import Count, Range, Seed, Settings
 
 SOURCES = ("Neuromatch, Gradient Descent and AutoGrad",)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(Settings):
     """Settings of the experiment."""
 
-    seed: int = 0
+    seed: Seed = 0
     """Seed of the points at which the two gradients are compared."""
-    points: int = 100
+    points: Count = 100
     """Number of these points."""
-    reach: float = 2.0
+    reach: Annotated[float, Range(0.1, 10)] = 2.0
     """Largest x and y of points and arrows."""
-    spacing: float = 0.4
+    spacing: Annotated[float, Range(0.05, 10)] = 0.4
     """Distance between the arrows."""
-    at: tuple[float, float] = (0.8, 0.5)
+    at: Annotated[tuple[float, float], Range(-100, 100)] = (0.8, 0.5)
     """Point from which to step in all directions."""
-    step: float = 0.01
+    step: Annotated[float, Range(0.001, 1)] = 0.01
     """Length of these steps."""
 
 

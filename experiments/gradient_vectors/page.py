@@ -34,15 +34,20 @@ def run(config: Config) -> Outcome:
             ),
             "directions": Plot(
                 f"Steps of length {config.step:g} from {config.at} in all directions.",
-                partial(_draw_directions, rise, uphill),
+                partial(_draw_directions, rise, uphill, config.step),
             ),
         },
         findings=(
             f"At {config.points} drawn points the formula and automatic "
             f"differentiation are at most {difference:.1e} apart.",
             f"Around {config.at} z rises fastest towards {np.argmax(rise)}°, "
-            f"by {np.max(rise):.3f} per unit of length; the gradient points to "
-            f"{uphill:.1f}° and is {np.hypot(*gradient):.3f} long.",
+            f"by {np.max(rise):.3f} per unit of length; "
+            + (
+                f"the gradient points to {uphill:.1f}° and is "
+                f"{np.hypot(*gradient):.3f} long."
+                if gradient.any()
+                else "the gradient is zero there, and points nowhere."
+            ),
         ),
     )
 
@@ -79,14 +84,18 @@ def _draw_arrows(config: Config, axes: Axes) -> None:
     axes.grid(visible=False)
 
 
-def _draw_directions(rise: np.ndarray, uphill: float, axes: Axes) -> None:
+def _draw_directions(rise: np.ndarray, uphill: float, step: float, axes: Axes) -> None:
+    apart = abs((np.argmax(rise) - uphill + 180) % 360 - 180)
     axes.plot(np.arange(361), rise)
     downhill = (uphill + 180) % 360
     for name, angle in {"gradient": uphill, "opposite": downhill}.items():
         axes.axvline(angle, color=style.VERMILLION, linestyle="--")
         axes.text(angle + 5, 0, name)
     axes.set(
-        title="No direction is steeper than the gradient's",
+        # The steps go to whole degrees, and longer ones along a curve.
+        title="No direction is steeper than the gradient's"
+        if apart <= 1 + np.degrees(step)
+        else "The slope of long steps, and the gradient",
         xlabel="Direction of the step (degrees from the x axis)",
         ylabel="Rise of z per unit of length",
         xticks=np.arange(0, 361, 45),

@@ -2,5 +2,33 @@
 
 from experiments.harness._experiment import Outcome, Picture, Plot, Table
 from experiments.harness._launch import launch
+from experiments.harness._settings import (
+    Count,
+    Counts,
+    Fraction,
+    Momentum,
+    NotNegative,
+    Positive,
+    Positives,
+    Range,
+    Seed,
+    Settings,
+)
 
-__all__ = ["Outcome", "Picture", "Plot", "Table", "launch"]
+__all__ = [
+    "Count",
+    "Counts",
+    "Fraction",
+    "Momentum",
+    "NotNegative",
+    "Outcome",
+    "Picture",
+    "Plot",
+    "Positive",
+    "Positives",
+    "Range",
+    "Seed",
+    "Settings",
+    "Table",
+    "launch",
+]

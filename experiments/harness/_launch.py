@@ -48,12 +48,16 @@ def run_alone(name: str, options: list[str]) -> int:
     """Runs an experiment with options of its own, and returns the exit status."""
     experiment = describe(name)
     program = f"python -m experiments.{experiment.name}"
-    arguments: _Arguments[object] = tyro.cli(
-        _Arguments[experiment.config_type],
-        prog=program,
-        description=f"{experiment.summary}\n\n{experiment.explanation}",
-        args=options,
-    )
+    try:
+        arguments: _Arguments[object] = tyro.cli(
+            _Arguments[experiment.config_type],
+            prog=program,
+            description=f"{experiment.summary}\n\n{experiment.explanation}",
+            args=options,
+        )
+    except ValueError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
     terminal = _terminal.console()
     _terminal.show_device(terminal)
     command = shlex.join([*program.split(), *options])

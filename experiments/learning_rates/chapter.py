@@ -23,7 +23,8 @@ import optax
 
 import funclearn as fl
 from experiments import _data
-from experiments._thermometer import check_epochs, initial_params, objective
+from experiments._thermometer import initial_params, objective
+from experiments.harness import Count, Momentum, Positive, Settings
 from funclearn.diagnosis import Stability, stability
 from funclearn.models import LinearParams
 from funclearn.sweeps import sweep
@@ -37,24 +38,24 @@ PARTS_OF_LIMIT = (0.001, 0.03, 0.9, 1.05)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(Settings):
     """Settings of the experiment."""
 
     csv: Path | None = None
     """File of two columns, in place of the thermometer's readings."""
     target: str | None = None
     """Its column to predict from the other one."""
-    rates: int = 1000
+    rates: Count = 1000
     """Number of learning rates, evenly spaced on a logarithmic scale."""
-    lowest: float = 1e-6
+    lowest: Positive = 1e-6
     """Lowest learning rate."""
-    highest: float = 10.0
+    highest: Positive = 10.0
     """Highest learning rate."""
-    epochs: int = 100
+    epochs: Count = 100
     """Number of epochs of every run, and of steps of the finder."""
-    input_scale: float = 10.0
+    input_scale: Positive = 10.0
     """What the readings are divided by to scale them."""
-    momentum: float = 0.9
+    momentum: Momentum = 0.9
     """Momentum of the runs that have one."""
 
 
@@ -184,10 +185,13 @@ def study(config: Config) -> Result:
 
     Raises:
         OSError: if the file cannot be read.
-        ValueError: if there are no rates, or no epochs, or the file is not as it must
-            be.
+        ValueError: if the rates are not in order, or the file is not as it must be.
     """
-    _check(config)
+    if config.lowest >= config.highest:
+        raise ValueError(
+            f"lowest must be less than highest; got {config.lowest:g} and "
+            f"{config.highest:g}."
+        )
     raw = _data.readings(config.csv, config.target)
     datasets = scales(raw.data, config)
     momentum = config.momentum
@@ -220,14 +224,3 @@ def study(config: Config) -> Result:
     return Result(
         rates, ends, curvatures, edges, courses, ramp, found, untouched, raw.unit
     )
-
-
-def _check(config: Config) -> None:
-    check_epochs(config.epochs)
-    if config.rates < 1:
-        raise ValueError(f"rates must be at least 1; got {config.rates}.")
-    if not 0 < config.lowest < config.highest < np.inf:
-        raise ValueError(
-            "lowest must be positive and less than highest, a finite number; got "
-            f"{config.lowest:g} and {config.highest:g}."
-        )

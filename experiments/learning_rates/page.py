@@ -38,6 +38,7 @@ def run(config: Config) -> Outcome:
         name: float(result.ramp[np.nanargmin(loss)])
         for name, loss in result.found.items()
     }
+    past = all(finder[name] > limit for name, limit in limits.items())
     look = _look(config, result)
     return Outcome(
         tables=(
@@ -54,7 +55,9 @@ def run(config: Config) -> Outcome:
                     result.rates,
                     result.losses,
                     limits,
-                    "Too small stalls, too large blows up,\nand 2/λ tells where",
+                    "Too small stalls, too large blows up,\nand 2/λ tells where"
+                    if _tells(result)
+                    else "The loss of every rate,\nand the limits that 2/λ predicts",
                     look,
                 ),
             ),
@@ -72,7 +75,9 @@ def run(config: Config) -> Outcome:
                     result.found,
                     limits,
                     "A finder raises the rate until the loss\nexplodes, and by then is "
-                    "past the limit",
+                    "past the limit"
+                    if past
+                    else "The loss as a finder raises the rate,\nand the limits",
                     look,
                 ),
             ),
@@ -81,9 +86,20 @@ def run(config: Config) -> Outcome:
     )
 
 
+def _tells(result: Result) -> bool:
+    """Says whether the rates show both ends, and each end where it was predicted."""
+    return all(
+        edge.right and edge.stable > 0 and np.isfinite(edge.unstable)
+        for (_, method), edge in result.edges.items()
+        if method == "plain"
+    )
+
+
 def _stuck(config: Config, curvatures: Stability) -> str:
-    bends = f"the loss bends {float(curvatures.condition):.0f} times less than in its"
-    if config.csv is not None:
+    condition = float(curvatures.condition)
+    bends = f"the loss bends {condition:.0f} times less than in its"
+    # What is left of the error there at the limit, after all epochs.
+    if (1 - min(2 / condition, 1)) ** config.epochs < 1 / 2:
         return f"In its flattest direction {bends} steepest."
     return (
         f"Even the best gets stuck: in its flattest direction {bends} steepest, and "
@@ -190,8 +206,11 @@ def _draw_courses(courses: np.ndarray, look: Look, axes: Axes) -> None:
     named = zip(PARTS_OF_LIMIT, courses, strict=True)
     curves = {f"{part:g} of the limit": loss for part, loss in named}
     plots.learning_curves(axes, curves)
+    tiny, *_, above = courses
     axes.set(
-        title="A hair above the limit the loss explodes;\nfar below it hardly falls",
+        title="A hair above the limit the loss explodes;\nfar below it hardly falls"
+        if tiny[-1] > tiny[0] / 2 and not above[-1] <= above[0]
+        else "The loss by parts of the limit",
         ylabel=look.loss,
         ylim=look.range_of_courses,
     )

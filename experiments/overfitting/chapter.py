@@ -1,20 +1,25 @@
 """Makes a model larger until it fits, and smaller until it stops overfitting.
 
+A model that can do much makes its loss small at the points that it is given, and nobody
+has asked it how to behave in between. What it does there is the first picture: the same
+rows, fitted by polynomials of three degrees.
+
 The sources' recipe for the size of a model has two steps: increase the size until it
 fits, then scale it down until it stops overfitting. Here both are one sweep, over the
 degree of a polynomial and over the width of a network with one hidden layer: all sizes,
-on many noisy data sets, in one call each. The training loss only falls with the size;
-the loss on unseen rows falls, and then rises.
+on many noisy data sets, in one call each. A larger model can do all that a smaller one
+can, so the least training loss that there is falls with the size; the loss on unseen
+rows need not.
 
-Four remedies help a model that is too large: more data, a simpler model, a penalty on
-large parameters, and noise on the inputs. Each is tried on the largest network, on the
-same data sets. With all of them the training loss rises, and the one that counts falls.
+Four remedies may help a model that is too large: more data, a simpler model, a penalty
+on large parameters, and noise on the inputs. Each is tried on the largest network, on
+the same data sets.
 """
 
 import dataclasses
 import math
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -23,6 +28,14 @@ import optax
 
 import funclearn as fl
 from experiments._thermometer import LOSSES, LossName
+from experiments.harness import (
+    Count,
+    NotNegative,
+    Positive,
+    Range,
+    Seed,
+    Settings,
+)
 from experiments.overfitting.families import Family, network, polynomial
 from funclearn.sweeps import sweep
 
@@ -35,34 +48,36 @@ UNSEEN_ROWS = 200
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(Settings):
     """Settings of the experiment."""
 
-    degrees: tuple[int, ...] = tuple(range(15))
+    degrees: Annotated[tuple[int, ...], Range(0, 40)] = tuple(range(15))
     """Degrees of the polynomial."""
-    widths: tuple[int, ...] = (1, 2, 3, 4, 6, 8, 16, 32, 64)
+    compared: Annotated[tuple[int, ...], Range(0, 40)] = (0, 3, 14)
+    """Degrees of the polynomials that are drawn between the points."""
+    widths: Annotated[tuple[int, ...], Range(1, 4096)] = (1, 2, 3, 4, 6, 8, 16, 32, 64)
     """Numbers of hidden units of the network."""
-    data_sets: int = 20
+    data_sets: Annotated[int, Range(1, 1000)] = 20
     """Number of noisy data sets, each with an initialisation of its own."""
-    rows: int = 16
+    rows: Annotated[int, Range(2, 10_000)] = 16
     """Number of training rows."""
-    more_rows: int = 64
+    more_rows: Annotated[int, Range(2, 10_000)] = 64
     """Number of training rows where there is more data."""
-    noise: float = 0.25
+    noise: NotNegative = 0.25
     """Standard deviation of the noise on the targets."""
     loss: LossName = "mse"
     """Minimised, and judged by: mean squared or absolute error, or Huber's loss."""
-    fit: float = 0.01
+    fit: Positive = 0.01
     """Training loss at which a model fits its rows."""
-    penalty: float = 1e-3
+    penalty: NotNegative = 1e-3
     """Strength of the penalty on the squares of the parameters."""
-    input_noise: float = 0.1
+    input_noise: NotNegative = 0.1
     """Standard deviation of the noise on the inputs."""
-    epochs: int = 3000
+    epochs: Count = 3000
     """Number of epochs of every run."""
-    learning_rate: float = 0.02
+    learning_rate: Positive = 0.02
     """Learning rate of Adam."""
-    seed: int = 0
+    seed: Seed = 0
     """Seed of the data sets and of the initialisations."""
 
 
@@ -190,10 +205,10 @@ def study(config: Config) -> Result:
     """Follows the recipe with polynomials and networks, and tries the remedies.
 
     Raises:
-        ValueError: if sizes are none or do not increase, or training diverged.
+        ValueError: if sizes do not increase, or training diverged.
     """
-    _check_sizes("degrees", config.degrees, 0)
-    _check_sizes("widths", config.widths, 1)
+    _check_increasing("degrees", config.degrees)
+    _check_increasing("widths", config.widths)
     keys = jax.random.split(jax.random.key(config.seed), config.data_sets)
     trials, larger_trials = draw(keys, config)
     losses = {
@@ -216,8 +231,6 @@ def study(config: Config) -> Result:
     return Result(losses, chosen, remedies, loss_of_noise(config))
 
 
-def _check_sizes(name: str, sizes: tuple[int, ...], least: int) -> None:
-    if not sizes or sizes[0] < least or sizes != tuple(sorted(set(sizes))):
-        raise ValueError(
-            f"{name} must be increasing integers, of {least} or more; got {sizes}."
-        )
+def _check_increasing(name: str, sizes: tuple[int, ...]) -> None:
+    if sizes != tuple(sorted(set(sizes))):
+        raise ValueError(f"{name} must increase; got {sizes}.")

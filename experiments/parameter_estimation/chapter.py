@@ -27,12 +27,12 @@ import funclearn as fl
 from experiments._data import Readings, readings
 from experiments._thermometer import (
     Epoch,
-    check_epochs,
     evaluate,
     initial_params,
     objective,
     train,
 )
+from experiments.harness import Count, Positive, Settings
 from funclearn.models import LinearParams
 
 SOURCES = (
@@ -46,22 +46,22 @@ Scalar: TypeAlias = jax.Array | float
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(Settings):
     """Settings of the experiment."""
 
     csv: Path | None = None
     """File of two columns, in place of the thermometer's readings."""
     target: str | None = None
     """Its column to predict from the other one."""
-    epochs: int = 5000
+    epochs: Count = 5000
     """Number of epochs of every run."""
-    large_learning_rate: float = 1e-2
+    large_learning_rate: Positive = 1e-2
     """Learning rate that explodes on raw readings, and works on scaled ones."""
-    small_learning_rate: float = 1e-4
+    small_learning_rate: Positive = 1e-4
     """Learning rate that stalls on raw readings."""
-    input_scale: float = 10.0
+    input_scale: Positive = 10.0
     """What the readings are divided by to scale them."""
-    nudge: float = 0.1
+    nudge: Positive = 0.1
     """How far a parameter is moved, up and down, to measure a slope of the loss."""
 
 
@@ -247,7 +247,6 @@ def study(config: Config) -> Result:
         OSError: if the file cannot be read.
         ValueError: if a setting or the file is refused.
     """
-    check_epochs(config.epochs)
     given = readings(config.csv, config.target)
     raw, scaler = given.data, fl.data.Scaler(input_scale=config.input_scale)
     scaled = scaler(raw)

@@ -183,9 +183,11 @@ def _draw_fit(config: Config, given: Readings, line: LinearParams, axes: Axes) -
     }
     predict = fl.models.linear.apply
     plots.fit(axes, given.data, {name: partial(predict, lines[name]) for name in lines})
+    inputs, targets = given.data
+    left = np.mean((predict(line, inputs) - targets) ** 2) / np.var(targets)
     axes.set(
         title="A line turns the readings into degrees Celsius"
-        if config.csv is None
+        if config.csv is None and left < 0.1
         else "The line from which every run starts,\nand the fitted one",
         xlabel=given.input_name,
         ylabel=given.target_name,
@@ -217,12 +219,14 @@ def _draw_losses(
 ) -> None:
     plots.learning_curves(axes, {name: row.loss for name, row in histories.items()})
     axes.set(xscale="log", ylabel=label("Loss", unit))
+    exploding, stalling, learning = (row.loss for row in histories.values())
+    told = not exploding[-1] <= exploding[0] and learning[-1] < stalling[-1] / 2
+    axes.set(
+        title="Large steps explode, small ones stall;\nscaled readings learn"
+        if told
+        else "The same descent,\nwith other steps and scales"
+    )
     if config.csv is None:
-        axes.set(
-            title="Large steps explode, small ones stall;\nscaled readings learn",
-            ylim=(1, 1e6),
-        )
-        return
-    start = max(row.loss[0] for row in histories.values())
-    axes.set(title="The same descent,\nwith other steps and scales")
-    axes.set_ylim(top=1e3 * start)
+        axes.set_ylim(1, 1e6)
+    else:
+        axes.set_ylim(top=1e3 * max(exploding[0], learning[0]))

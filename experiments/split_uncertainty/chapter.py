@@ -22,6 +22,7 @@ import optax
 import funclearn as fl
 from experiments._data import Readings, readings
 from experiments._thermometer import evaluate, initial_params, objective
+from experiments.harness import Count, Fraction, Positive, Seed, Settings
 from experiments.validation.chapter import VALIDATION_ROWS
 from funclearn import validation
 from funclearn.models import LinearParams
@@ -35,24 +36,24 @@ SOURCES = (
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(Settings):
     """Settings of the experiment."""
 
     csv: Path | None = None
     """File of two columns, in place of the thermometer's readings."""
     target: str | None = None
     """Its column to predict from the other one."""
-    splits: int = 10_000
+    splits: Count = 10_000
     """Number of random splits."""
-    validation_fraction: float = 0.2
+    validation_fraction: Fraction = 0.2
     """Part of the readings that a random split holds back."""
-    epochs: int = 3000
+    epochs: Count = 3000
     """Number of epochs of every run."""
-    learning_rate: float = 1e-2
+    learning_rate: Positive = 1e-2
     """Learning rate on the scaled readings."""
-    input_scale: float = 10.0
+    input_scale: Positive = 10.0
     """What the readings are divided by to scale them."""
-    seed: int = 0
+    seed: Seed = 0
     """Seed of the random splits."""
 
 

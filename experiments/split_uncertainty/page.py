@@ -151,6 +151,7 @@ def _draw_splits(
 def _draw_losses(losses: Losses, book: Losses | None, unit: str, axes: Axes) -> None:
     samples = {"training": losses.training, "validation": losses.validation}
     lines = plots.distributions(axes, samples, bins=40)
+    training, held_out = (np.ptp(np.quantile(x, (0.05, 0.95))) for x in losses[:2])
     if book:
         for line, loss in zip(lines, book[:2], strict=True):
             axes.plot(
@@ -164,7 +165,9 @@ def _draw_losses(losses: Losses, book: Losses | None, unit: str, axes: Axes) -> 
             )
     axes.legend()
     axes.set(
-        title="The training losses agree;\nthe validation losses do not",
+        title="The training losses agree;\nthe validation losses do not"
+        if held_out > 2 * training
+        else "How both losses spread over the splits",
         xlabel=label("Loss", unit),
         ylabel="Share of the splits",
     )

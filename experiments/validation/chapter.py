@@ -23,7 +23,8 @@ import optax
 
 import funclearn as fl
 from experiments._data import Readings, readings
-from experiments._thermometer import LOSSES, LossName, check_epochs, initial_params
+from experiments._thermometer import LOSSES, LossName, initial_params
+from experiments.harness import Count, Positive, Seed, Settings
 from funclearn.models import LinearParams, linear
 
 SOURCES = (
@@ -36,7 +37,7 @@ PRINTED_EPOCHS = (1, 2, 3, 500, 1000, 1500, 2000, 2500, 3000)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(Settings):
     """Settings of the experiment."""
 
     csv: Path | None = None
@@ -45,15 +46,15 @@ class Config:
     """Its column to predict from the other one."""
     loss: LossName = "mse"
     """What is minimised: the mean squared or absolute error, or Huber's loss."""
-    epochs: int = 3000
+    epochs: Count = 3000
     """Number of epochs of every run."""
-    learning_rate: float = 1e-2
+    learning_rate: Positive = 1e-2
     """Learning rate on the scaled readings."""
-    input_scale: float = 10.0
+    input_scale: Positive = 10.0
     """What the readings are divided by to scale them."""
-    splits: int = 1000
+    splits: Count = 1000
     """Number of random splits into training, validation and unseen rows."""
-    seed: int = 0
+    seed: Seed = 0
     """Seed of the random splits."""
 
 
@@ -130,7 +131,6 @@ def study(config: Config) -> Result:
         OSError: if the file cannot be read.
         ValueError: if a setting or the file is refused, or training diverged.
     """
-    check_epochs(config.epochs)
     given = readings(config.csv, config.target)
     data = fl.data.Scaler(input_scale=config.input_scale)(given.data)
     key, other_key, judge_key = jax.random.split(jax.random.key(config.seed), 3)

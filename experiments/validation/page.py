@@ -30,12 +30,12 @@ def run(config: Config) -> Outcome:
             "curves": Plot(
                 f"Losses on {split}. The third curve belongs to a run that "
                 "differentiates the validation loss too.",
-                partial(_draw_curves, config, curves, label("Loss", unit)),
+                partial(_draw_curves, curves, label("Loss", unit)),
             ),
             "leak": Plot(
                 f"Mean losses after training on {config.splits} random splits, on the "
                 "validation rows and on rows that neither training saw.",
-                partial(_draw_leak, config, result.means, label("Mean loss", unit)),
+                partial(_draw_leak, result.means, label("Mean loss", unit)),
             ),
         },
         history=curves,
@@ -108,21 +108,22 @@ def _tables(
     )
 
 
-def _draw_curves(
-    config: Config, curves: Mapping[str, np.ndarray], ylabel: str, axes: Axes
-) -> None:
+def _draw_curves(curves: Mapping[str, np.ndarray], ylabel: str, axes: Axes) -> None:
     plots.learning_curves(axes, curves)
+    training, validation, trained_on = curves.values()
+    fall = training[-1] < training[0] and validation[-1] < validation[0]
     axes.set(
         title="Both losses fall together; trained on,\nthe validation loss flatters"
-        if config.csv is None
+        if fall and trained_on[-1] < validation[-1]
         else "The losses of one split,\nand of a run that trained on both parts",
         xscale="log",
         ylabel=ylabel,
     )
 
 
-def _draw_leak(config: Config, means: np.ndarray, ylabel: str, axes: Axes) -> None:
+def _draw_leak(means: np.ndarray, ylabel: str, axes: Axes) -> None:
     groups = np.arange(2)
+    honest_gap, leaky_gap = means[:, 1] - means[:, 0]
     for offset, judges, losses in zip(
         (-0.2, 0.2), ("validation rows", "unseen rows"), means.T, strict=True
     ):
@@ -132,7 +133,7 @@ def _draw_leak(config: Config, means: np.ndarray, ylabel: str, axes: Axes) -> No
     axes.margins(y=0.25)
     axes.set(
         title="Trained on, the validation loss no longer\ntells how unseen rows fare"
-        if config.csv is None
+        if leaky_gap > 2 * abs(honest_gap)
         else "How the judged rows fare,\nand rows that no training saw",
         xlabel="What is differentiated",
         ylabel=ylabel,

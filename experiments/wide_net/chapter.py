@@ -21,8 +21,8 @@ import numpy as np
 import optax
 
 import funclearn as fl
-from experiments._thermometer import check_epochs
 from experiments._torch_random import neuromatch_data, neuromatch_network
+from experiments.harness import Count, Momentum, Positive, Settings
 from funclearn.models import WideNetParams, wide_net
 
 SOURCES = ("Neuromatch, Gradient Descent and AutoGrad",)
@@ -31,14 +31,14 @@ TORCH_RUN = Path(__file__).with_name("wide_net_torch.npz")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(Settings):
     """Settings of the experiment."""
 
-    epochs: int = 1847
+    epochs: Count = 1847
     """Number of epochs; PyTorch's run, recorded with these settings, has 1847."""
-    learning_rate: float = 0.003
+    learning_rate: Positive = 0.003
     """Learning rate."""
-    momentum: float = 0.9
+    momentum: Momentum = 0.9
     """Momentum."""
 
 
@@ -86,12 +86,7 @@ def train(params: WideNetParams, data: fl.Dataset, config: Config) -> fl.Run:
 
 
 def study(config: Config) -> Result:
-    """Trains the network, and holds its losses against PyTorch's.
-
-    Raises:
-        ValueError: if there are no epochs.
-    """
-    check_epochs(config.epochs)
+    """Trains the network, and holds its losses against PyTorch's."""
     start, data = initial_params(), fl.Dataset(*map(jnp.asarray, neuromatch_data()))
     run = jax.device_get(train(start, data, config))
     torch_losses, torch_params = torch_run()

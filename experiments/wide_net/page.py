@@ -39,10 +39,18 @@ def run(config: Config) -> Outcome:
         findings=(
             f"The first loss is {losses[0]:.9f}, that of epoch {len(losses)} "
             f"{trained.final.loss:.9f}.",
-            f"The losses of {len(differences)} epochs differ from PyTorch's by at most "
-            f"{differences.max():.1e} of their size, at epoch "
-            f"{differences.argmax() + 1}.",
+            _beside_torch(differences),
         ),
+    )
+
+
+def _beside_torch(differences: np.ndarray) -> str:
+    finite = np.isfinite(differences)
+    if not finite.all():
+        return f"From epoch {np.argmin(finite) + 1} on the loss is no number."
+    return (
+        f"The losses of {len(differences)} epochs differ from PyTorch's by at most "
+        f"{differences.max():.1e} of their size, at epoch {differences.argmax() + 1}."
     )
 
 
@@ -72,6 +80,11 @@ def _row(
 def _draw_fit(
     data: fl.Dataset, start: WideNetParams, params: WideNetParams, axes: Axes
 ) -> None:
+    sine = np.sin(np.pi * data.inputs)
+    from_sine, noise = (
+        np.mean((values - sine) ** 2)
+        for values in (wide_net.apply(params, data.inputs), data.targets)
+    )
     plots.fit(
         axes,
         data,
@@ -82,7 +95,9 @@ def _draw_fit(
         },
     )
     axes.set(
-        title="The trained network follows the sine,\nhardly the noise",
+        title="The trained network follows the sine,\nhardly the noise"
+        if from_sine < noise / 2
+        else "The network before and after training,\nand the sine",
         xlabel="Input x",
         ylabel="Target and prediction y",
     )
@@ -96,7 +111,11 @@ def _draw_losses(
     below: Axes,
 ) -> None:
     plots.learning_curves(above, {"here": losses, "PyTorch": torch_losses})
-    above.set(title="Epoch for epoch the losses of PyTorch", xlabel="", xscale="log")
+    title = "Epoch for epoch the losses of PyTorch"
+    # Rounding stays below this; another learning rate does not.
+    if not np.all(differences < 1e-3):
+        title = "The losses of another run than PyTorch's"
+    above.set(title=title, xlabel="", xscale="log")
     epochs = np.arange(1, len(differences) + 1)
     below.semilogy(epochs, np.maximum.accumulate(differences), color=style.GREY)
     below.set(xlabel="Epoch", ylabel="Difference")

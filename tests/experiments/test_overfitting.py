@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from experiments.overfitting import Config, run
+from experiments.overfitting.between import GRID, compare_degrees
 from experiments.overfitting.chapter import (
     Losses,
     choose,
@@ -16,6 +17,7 @@ from experiments.overfitting.chapter import (
     over_sizes,
 )
 from experiments.overfitting.families import network, polynomial
+from experiments.overfitting.page import _falls, _recipe
 
 SMALL = Config(degrees=(0, 1), widths=(1, 2), data_sets=2, more_rows=20, epochs=10)
 LOSSES = {
@@ -88,3 +90,53 @@ def test_recipe_takes_the_first_that_fits_and_goes_back():
     unseen = np.array([[3.0], [0.7], [0.8], [0.9], [2.0]])
     assert choose(Losses(training, unseen), 0.1) == (3, 1)
     assert choose(Losses(training, unseen), 1e-9) == (4, 1)
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    return compare_degrees(Config())
+
+
+def test_what_is_fitted_is_the_least_squares_curve(fitted):
+    constant, cubic, _ = fitted
+    for one in (constant, cubic):
+        x, y = (np.asarray(column, float)[:, 0] for column in one.seen[:2])
+        exact = np.polynomial.Polynomial.fit(x, y, one.degree)
+        least = np.mean((exact(x) - y) ** 2)
+        assert one.run.final.loss == pytest.approx(least, rel=1e-3)
+        # A loss so near its least leaves the curve this near, on the average.
+        np.testing.assert_allclose(one.curve, exact(GRID[:, 0]), atol=1e-2)
+
+
+def test_three_degrees_are_the_three_cases_of_the_sources(fitted):
+    kinds = [one.verdict.kind for one in fitted]
+    assert kinds == ["underfitting", "healthy", "overfitting"]
+    free = fitted[-1].run
+    assert free.final.loss < fitted[1].run.final.loss
+    assert free.final.evaluation > 10 * free.final.loss
+
+
+def test_marks_and_words_follow_the_losses():
+    training = np.array([[3.0], [0.05], [0.2]])
+    unseen = np.array([[3.0], [0.7], [0.6]])
+    losses = Losses(training, unseen)
+    found = _recipe((1, 2, 4), losses, choose(losses, 0.1), 0.1)
+    assert found.sentence.format(name="width") == (
+        "The first width that fits is 2; the recipe keeps 2."
+    )
+    assert found.title == "The first size that fits (1)\nis the one to keep (2)"
+    nothing = _recipe((1, 2, 4), losses, choose(losses, 0.01), 0.01)
+    assert nothing.title.startswith("No size fits")
+    assert nothing.sentence.format(name="width") == (
+        "No width fits, up to 4; from there the recipe goes down to 4."
+    )
+
+
+def test_a_training_loss_that_rises_is_not_said_to_fall():
+    training = np.array([[3.0], [0.05], [0.2]])
+    found = _falls("width", training, (1, 2, 4), 10)
+    assert "is least, 0.05, at width 2, and 0.2 at 4" in found
+    falling = _falls("width", training[:2], (1, 2), 10)
+    assert (
+        falling == "The median training loss is least, 0.05, at width 2, the largest."
+    )

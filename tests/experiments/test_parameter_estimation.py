@@ -100,8 +100,3 @@ def test_without_an_explosion_nothing_is_said_of_one():
     config = dataclasses.replace(CONFIG, large_learning_rate=1e-4)
     caption = run(config).plots["learning_rates"].caption
     assert caption == "The loss of the three runs."
-
-
-def test_no_epochs_are_refused():
-    with pytest.raises(ValueError, match="epochs must be at least 1; got 0"):
-        run(Config(epochs=0))

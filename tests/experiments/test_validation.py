@@ -7,7 +7,7 @@ import pytest
 
 import funclearn as fl
 from experiments._thermometer import LOSSES
-from experiments.validation import Config, run
+from experiments.validation import Config
 from experiments.validation.chapter import (
     TRAINING_ROWS,
     VALIDATION_ROWS,
@@ -77,8 +77,3 @@ def test_a_file_is_split_by_the_first_key(tmp_path):
     assert result.honest.history.evaluation[0] == pytest.approx(
         mean_loss("mse", (1.0, 0.0), validation), rel=1e-5
     )
-
-
-def test_no_epochs_are_refused():
-    with pytest.raises(ValueError, match="epochs must be at least 1; got 0"):
-        run(Config(epochs=0))

@@ -35,8 +35,3 @@ def test_parameters_are_listed_and_end_where_those_of_pytorch_do(outcome, torch_
         assert moved == pytest.approx(np.linalg.norm(end - start), rel=1e-4)
         assert 0 < apart < 1e-5
     assert total[2] == sum(layer[2] for layer in layers) == 1537
-
-
-def test_no_epochs_are_refused():
-    with pytest.raises(ValueError, match="epochs must be at least 1; got 0"):
-        run(Config(epochs=0))

@@ -22,7 +22,8 @@ import optax
 
 import funclearn as fl
 from experiments._data import Readings, readings
-from experiments._thermometer import Epoch, check_epochs, initial_params, train
+from experiments._thermometer import Epoch, initial_params, train
+from experiments.harness import Count, Positive, Settings
 from funclearn.models import LinearParams
 
 SOURCES = (
@@ -38,20 +39,20 @@ Scalar: TypeAlias = jax.Array | float
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(Settings):
     """Settings of the experiment."""
 
     csv: Path | None = None
     """File of two columns, in place of the thermometer's readings."""
     target: str | None = None
     """Its column to predict from the other one."""
-    epochs: int = 5000
+    epochs: Count = 5000
     """Number of epochs of every run."""
-    learning_rate: float = 1e-2
+    learning_rate: Positive = 1e-2
     """Learning rate on the scaled readings."""
-    input_scale: float = 10.0
+    input_scale: Positive = 10.0
     """What the readings are divided by to scale them."""
-    nudge: float = 0.1
+    nudge: Positive = 0.1
     """How far the finite differences move a parameter, up and down."""
 
 
@@ -134,7 +135,6 @@ def study(config: Config) -> Result:
         OSError: if the file cannot be read.
         ValueError: if a setting or the file is refused, or training diverged.
     """
-    check_epochs(config.epochs)
     given = readings(config.csv, config.target)
     scaled = fl.data.Scaler(input_scale=config.input_scale)(given.data)
     rate, start = config.learning_rate, jnp.stack(initial_params())
@@ -164,6 +164,6 @@ def study(config: Config) -> Result:
         readings=given,
         gradient=jax.grad(loss)(initial_params(), *given.data),
         runs=runs,
-        loop=training_loop(config.epochs, rate, start, *scaled),
+        loop=training_loop(config.epochs, rate, start, *map(jnp.asarray, scaled)),
         piled_up=piled_up.history,
     )

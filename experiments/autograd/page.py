@@ -1,8 +1,9 @@
 """Three gradients in tables and figures, and a translation of PyTorch's words."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 
+import jax.numpy as jnp
 import numpy as np
 from matplotlib.axes import Axes
 
@@ -14,9 +15,13 @@ from experiments._thermometer import (
     rows_at,
 )
 from experiments.autograd.chapter import PRINTED_EPOCHS, Config, Result, study
-from experiments.autograd.vocabulary import scaled_program, vocabulary
+from experiments.autograd.slips import Slip, slips
+from experiments.autograd.vocabulary import grad_fns, scaled_program, vocabulary
 from experiments.harness import Outcome, Plot, Table
 from funclearn import plots
+
+# Where one operation is differentiated: c = a + b and others.
+A, B = 2.0, 3.0
 
 
 def run(config: Config) -> Outcome:
@@ -25,7 +30,15 @@ def run(config: Config) -> Outcome:
     unit = power(result.readings.unit, 2)
     runs: dict[str, Epoch] = {name: run.history for name, run in result.runs.items()}
     autodiff = runs["autodiff"]
-    start, (t_u, t_c) = initial_params(), result.readings.data
+    start = initial_params()
+    t_u, t_c = map(jnp.asarray, result.readings.data)
+    printed = slips(
+        config.epochs,
+        config.learning_rate,
+        jnp.stack(start),
+        t_u / config.input_scale,
+        t_c,
+    )
     return Outcome(
         computed={
             "initial-gradient-raw": list(result.gradient),
@@ -45,12 +58,22 @@ def run(config: Config) -> Outcome:
                 vocabulary(start, t_u, t_c),
             ),
             Table(
+                f"grad_fn of one operation, at a = {A:g} and b = {B:g}",
+                ("Operation", "c.grad_fn", "In the jaxpr", "pull_back(1.0): by a, b"),
+                tuple(grad_fns(A, B)),
+            ),
+            Table(
                 "grad_fn of the loss of scaled readings: its jaxpr, operation by "
                 "operation",
                 ("Operation", "Depends on w or b"),
                 tuple(scaled_program(start, t_u, t_c, config.input_scale)),
             ),
             _piled_up_table(autodiff, result.piled_up, unit),
+            Table(
+                f"Loops of {config.epochs} epochs as two texts print them",
+                ("As printed", "Updates", "w", "b", label("Loss then", unit)),
+                tuple((f.loop, f.updates, *f.params, f.loss) for f in printed),
+            ),
         ),
         plots={
             "methods": Plot(
@@ -72,7 +95,7 @@ def run(config: Config) -> Outcome:
             for name, history in runs.items()
             for column, values in history._asdict().items()
         },
-        findings=_findings(result, unit),
+        findings=(*_findings(result, unit), _of_loops(config.epochs, printed)),
     )
 
 
@@ -92,6 +115,11 @@ def _findings(result: Result, unit: str) -> tuple[str, ...]:
         f"{quantity(f'{result.piled_up[0][-1]:.3g}', unit)} then: "
         "the sum acts as momentum without friction.",
     )
+
+
+def _of_loops(epochs: int, printed: Sequence[Slip]) -> str:
+    counts = "; ".join(f"{one.loop}: {one.updates}" for one in printed)
+    return f"Loops as printed, and how often they update in {epochs} epochs: {counts}."
 
 
 def _methods_table(runs: Mapping[str, Epoch]) -> Table:
@@ -156,9 +184,13 @@ def _draw_methods(runs: Mapping[str, Epoch], above: Axes, below: Axes) -> None:
         above.plot(epochs, np.abs(slope), **look)
         below.plot(epochs, slope - exact, **look)
     above.legend()
-    above.set(title="Three ways, one gradient", ylabel="|dL/dw|", yscale="log")
+    apart = max(
+        relative_difference(history.weight_gradient[:1], reference[:1])
+        for history in runs.values()
+    )
+    above.set(title="One run, three gradients", ylabel="|dL/dw|", yscale="log")
     below.set(
-        title="They differ by rounding errors alone",
+        title=f"At the first epoch they are {apart:.0e} of dL/dw apart",
         xlabel="Epoch",
         ylabel="Difference in dL/dw",
         xscale="log",

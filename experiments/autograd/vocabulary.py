@@ -41,6 +41,30 @@ def operations(function: Callable[..., object], *at: object) -> list[tuple[str, 
     return rows
 
 
+# How PyTorch names the function that it hangs on the result of an operation.
+OPERATIONS: dict[str, tuple[str, Callable[..., jax.Array]]] = {
+    "c = a + b": ("AddBackward0", lambda a, b: a + b),
+    "c = a * b": ("MulBackward0", lambda a, b: a * b),
+    "c = torch.sin(a)": ("SinBackward0", lambda a, b: jnp.sin(a)),
+}
+
+
+def grad_fns(a: float, b: float) -> list[tuple[str, str, str, tuple[float, ...]]]:
+    """What JAX has for `c.grad_fn`, where c is the result of one operation.
+
+    Returns:
+        Every operation, its `grad_fn`, what the jaxpr records, and what its transpose
+        makes of an incoming 1: the derivatives by a and b.
+    """
+    rows = []
+    for source, (grad_fn, function) in OPERATIONS.items():
+        (equation,) = jax.make_jaxpr(function)(a, b).eqns
+        value, pull_back = jax.vjp(function, a, b)
+        pulled_back = tuple(map(float, pull_back(jnp.ones_like(value))))
+        rows.append((source, grad_fn, str(equation.primitive), pulled_back))
+    return rows
+
+
 def scaled_program(
     params: LinearParams, t_u: jax.Array, t_c: jax.Array, scale: float
 ) -> list[tuple[str, bool]]:

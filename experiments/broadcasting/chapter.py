@@ -21,7 +21,8 @@ import numpy as np
 import optax
 
 import funclearn as fl
-from experiments._thermometer import check_epochs, initial_params
+from experiments._thermometer import initial_params
+from experiments.harness import Count, Positive, Settings
 from funclearn.models import LinearParams, linear
 
 SOURCES = ("Reading notes on the book", "Deep Learning with PyTorch, chapter 5")
@@ -41,14 +42,14 @@ PRODUCTS: dict[str, dict[str, Shape]] = {
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(Settings):
     """Settings of the experiment."""
 
-    epochs: int = 5000
+    epochs: Count = 5000
     """Number of epochs of both fits."""
-    learning_rate: float = 1e-2
+    learning_rate: Positive = 1e-2
     """Learning rate of both fits."""
-    input_scale: float = 10.0
+    input_scale: Positive = 10.0
     """What the thermometer's readings are divided by."""
 
 
@@ -150,12 +151,7 @@ class Result(NamedTuple):
 
 
 def study(config: Config) -> Result:
-    """Applies the rules to shapes, to a loss, and to the line fitted with that loss.
-
-    Raises:
-        ValueError: if `epochs` is less than 1.
-    """
-    check_epochs(config.epochs)
+    """Applies the rules to shapes, to a loss, and to the line fitted with that loss."""
     data = fl.data.Scaler(input_scale=config.input_scale)(fl.data.thermometer())
     column = data._replace(targets=data.targets[:, None])
     fit = partial(train, learning_rate=config.learning_rate, epochs=config.epochs)

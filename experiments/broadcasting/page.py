@@ -22,6 +22,9 @@ from experiments.harness import Outcome, Plot, Table
 from funclearn import plots
 from funclearn.models import LinearParams, linear
 
+# A line that rises by less than a tenth of what the readings ask for looks level.
+FLAT = 0.1
+
 
 def run(config: Config) -> Outcome:
     """Applies the rules to shapes, to a loss, and to the line fitted with that loss."""
@@ -34,8 +37,11 @@ def run(config: Config) -> Outcome:
         tables=_tables(config, result),
         plots={
             "differences": Plot(
-                "Squared differences between what the right line predicts and all "
-                "targets, both in order of temperature. A loss is about the framed.",
+                "Squared differences between what the line fitted to targets "
+                f"{targets} predicts and all targets. Columns and rows are the "
+                "readings in the order of their targets, so that a reading's "
+                "prediction and its own target meet where it is framed. A loss is "
+                "about the framed.",
                 partial(_draw_differences, data, lines[targets]),
                 size=(5.2, 4.4),
             ),
@@ -110,14 +116,14 @@ def _draw_differences(data: fl.Dataset, line: LinearParams, axes: Axes) -> None:
         axes.add_patch(frame)
     axes.figure.colorbar(cells, label="Squared difference (°C²)")
     places = np.arange(len(order)) + 0.5
-    axes.set_xticks(places, [f"{value:.0f}" for value in predictions])
-    axes.set_yticks(places, [f"{value:.0f}" for value in targets])
+    axes.set_xticks(places, [f"{value:.3g}" for value in predictions], rotation=90)
+    axes.set_yticks(places, [f"{value:.3g}" for value in targets])
     axes.set(
         title=f"The loss is about the {len(order)} framed: "
         f"{np.diag(squares).mean():.1f} °C².\n"
         f"Broadcast, it averages all {squares.size}: {squares.mean():.0f} °C².",
-        xlabel="Prediction (°C)",
-        ylabel="Target (°C)",
+        xlabel="Prediction for a reading (°C)",
+        ylabel="Target of a reading (°C)",
         aspect="equal",
     )
     axes.grid(visible=False)
@@ -126,6 +132,8 @@ def _draw_differences(data: fl.Dataset, line: LinearParams, axes: Axes) -> None:
 def _draw_lines(
     data: fl.Dataset, lines: Mapping[Shape, LinearParams], axes: Axes
 ) -> None:
+    right, trapped = (abs(line.weight) for line in lines.values())
+    flattened = trapped < FLAT * right
     predictors = {
         f"targets {shape}: w = {line.weight:.2f}, b = {line.bias:.2f}": partial(
             linear.apply, line
@@ -134,7 +142,8 @@ def _draw_lines(
     }
     plots.fit(axes, data, predictors)
     axes.set(
-        title="Targets in a column flatten the line,\nand no error says so",
+        title=f"Targets in a column {'flatten' if flattened else 'change'} the line,\n"
+        "and no error says so",
         xlabel="Reading (tens of an unknown unit)",
         ylabel="Temperature (°C)",
     )

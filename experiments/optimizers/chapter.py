@@ -20,6 +20,8 @@ import optax
 import funclearn as fl
 from experiments._data import Readings, readings
 from experiments._thermometer import LOSSES, LossName, train
+from experiments.harness import Count, Momentum, Positive, Settings
+from experiments.optimizers.counterparts import Counterpart, counterparts
 from funclearn.models import LinearParams
 
 SOURCES = (
@@ -33,7 +35,7 @@ _REFITS = 500
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(Settings):
     """Settings of the experiment."""
 
     csv: Path | None = None
@@ -42,19 +44,19 @@ class Config:
     """Its column to predict from the other one."""
     loss: LossName = "mse"
     """What is minimised: the mean squared or absolute error, or Huber's loss."""
-    epochs: int = 2000
+    epochs: Count = 2000
     """Number of epochs of every run."""
-    first_learning_rate: float = 1e-5
+    first_learning_rate: Positive = 1e-5
     """Learning rate of the single step of SGD on the raw readings."""
-    raw_learning_rate: float = 1e-4
+    raw_learning_rate: Positive = 1e-4
     """Learning rate of all but Adam on the raw readings."""
-    scaled_learning_rate: float = 1e-2
+    scaled_learning_rate: Positive = 1e-2
     """Learning rate of all but Adam on the scaled readings."""
-    adam_learning_rate: float = 1e-1
+    adam_learning_rate: Positive = 1e-1
     """Learning rate of Adam."""
-    momentum: float = 0.9
+    momentum: Momentum = 0.9
     """The part of the last step that momentum adds to the next."""
-    input_scale: float = 10.0
+    input_scale: Positive = 10.0
     """What the readings are divided by to scale them."""
 
 
@@ -105,6 +107,7 @@ class Result(NamedTuple):
         first: a single step of SGD on the raw readings.
         best: "raw" and "scaled" -> the line of the least loss.
         least: that loss.
+        counterparts: torch.optim's names, and optax's first steps on scaled readings.
     """
 
     readings: Readings
@@ -113,6 +116,7 @@ class Result(NamedTuple):
     first: fl.Run
     best: dict[str, LinearParams]
     least: float
+    counterparts: list[Counterpart]
 
 
 def study(config: Config) -> Result:
@@ -142,4 +146,5 @@ def study(config: Config) -> Result:
         first=train(given.data, sgd, epochs=1, loss=loss),
         best=best,
         least=float(evaluate(best["raw"], given.data)),
+        counterparts=counterparts(scaled, config.scaled_learning_rate),
     )

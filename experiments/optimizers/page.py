@@ -40,16 +40,30 @@ def run(config: Config) -> Outcome:
             _table(
                 f"After {config.epochs} epochs", runs, epoch=config.epochs, unit=unit
             ),
+            Table(
+                "dir(torch.optim), and what optax has: the first step on scaled "
+                f"readings at a learning rate of {config.scaled_learning_rate:g}",
+                ("torch.optim", "optax", "Step of w", "Step of b"),
+                tuple(
+                    (one.name, one.optax, *_step(one.step))
+                    for one in result.counterparts
+                ),
+            ),
         ),
         plots={
-            "paths": Plot(
-                "Lines of equal loss, and where each optimizer goes from w = 1, b = 0; "
-                "a dot marks its end, the cross the least loss. The numbers are "
-                "learning rates.",
-                partial(_draw_paths, config, result, titles),
-                size=(5.2, 7.6),
-                panels=(2, 1),
-            ),
+            f"{name}_paths": Plot(
+                f"On {name} readings: lines of equal loss, and where each optimizer "
+                "goes from w = 1, b = 0, the ring; the dot is where it ends, the cross "
+                "the least loss. How much of the way from ring to cross it has covered "
+                "is counted in a straight line. The numbers are learning rates.",
+                partial(_draw_paths, config, result, name, titles[name]),
+                size=(5.2, 6.0),
+                panels=(2, 2),
+                layout={"sharex": True, "sharey": True},
+            )
+            for name in runs
+        }
+        | {
             "losses": Plot(
                 "The loss of the same runs; below is the least that a line can have.",
                 partial(_draw_losses, result, titles, label("Loss", unit)),
@@ -69,6 +83,11 @@ def run(config: Config) -> Outcome:
             *(f"{title} after {config.epochs} epochs." for title in titles.values()),
         ),
     )
+
+
+def _step(step: LinearParams | None) -> tuple[object, object]:
+    # Adding 0 writes -0 as 0.
+    return (step.weight + 0.0, step.bias + 0.0) if step else ("", "")
 
 
 def _published(result: Result) -> Mapping[str, object]:
@@ -108,35 +127,46 @@ def _path(history: Epoch) -> np.ndarray:
     return np.concatenate([[initial_params()], steps])
 
 
+def covered(path: np.ndarray, best: LinearParams) -> float:
+    """The part of the straight way from a path's start to the best that it covered."""
+    start, end = (np.hypot(*(path[index] - np.stack(best))) for index in (0, -1))
+    return float(1 - end / start) if start else 1.0
+
+
 def _draw_paths(
-    config: Config, result: Result, titles: Mapping[str, str], *panels: Axes
+    config: Config, result: Result, readings: str, title: str, *panels: Axes
 ) -> None:
     evaluate = fl.make_evaluation(fl.models.linear, LOSSES[config.loss].function)
-    for axes, (readings, data) in zip(panels, result.datasets.items(), strict=True):
-        runs, best = result.runs[readings], result.best[readings]
-        paths = {name: _path(run.history) for name, run in runs.items()}
-        everywhere = np.concatenate([*paths.values()])
-        margins = 0.1 * np.ptp(everywhere, axis=0)
-        low, high = everywhere.min(axis=0) - margins, everywhere.max(axis=0) + margins
-        x_range, y_range = zip(low.tolist(), high.tolist(), strict=True)
+    data, runs = result.datasets[readings], result.runs[readings]
+    best = result.best[readings]
+    paths = {name: _path(run.history) for name, run in runs.items()}
+    everywhere = np.concatenate([*paths.values(), np.stack([best])])
+    margins = 0.1 * np.ptp(everywhere, axis=0)
+    low, high = everywhere.min(axis=0) - margins, everywhere.max(axis=0) + margins
+    x_range, y_range = zip(low.tolist(), high.tolist(), strict=True)
 
-        def loss_at(
-            weight: jax.Array, bias: jax.Array, data: fl.Dataset = data
-        ) -> jax.Array:
-            return evaluate(LinearParams(weight, bias), data)
+    def loss_at(weight: jax.Array, bias: jax.Array) -> jax.Array:
+        return evaluate(LinearParams(weight, bias), data)
 
-        highest = np.max([run.history.loss for run in runs.values()])
-        # A line through all readings has no loss, and zero no logarithm.
-        lowest = max(evaluate(best, data), 1e-6 * highest)
-        levels = np.geomspace(lowest, highest, 10)[1:]
+    highest = np.max([run.history.loss for run in runs.values()])
+    # A line through all readings has no loss, and zero no logarithm.
+    lowest = max(evaluate(best, data), 1e-6 * highest)
+    levels = np.geomspace(lowest, highest, 10)[1:]
+    for number, (axes, (name, path)) in enumerate(
+        zip(panels, paths.items(), strict=True)
+    ):
         plots.contours(axes, loss_at, x_range, y_range, levels=levels)
-        plots.paths(axes, paths)
+        axes.plot(*path.T, color=f"C{number}", linewidth=1.2)
+        axes.plot(*path[0], "o", color=INK, fillstyle="none")
         axes.plot(*best, "+", color=INK, markersize=14)
+        axes.plot(*path[-1], "o", color=f"C{number}")
         axes.set(
-            title=titles[readings],
+            title=f"{name}:\n{covered(path, best):.0%} of the way",
             xlabel=label("w", result.readings.slope_unit),
             ylabel=label("b", result.readings.unit),
         )
+        axes.label_outer()
+    panels[0].figure.suptitle(title)
 
 
 def _draw_losses(

@@ -17,7 +17,7 @@ without the rule show what it saves.
 
 import dataclasses
 from collections.abc import Callable
-from typing import NamedTuple, TypeAlias
+from typing import Annotated, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -25,7 +25,7 @@ import numpy as np
 import optax
 
 import funclearn as fl
-from experiments._thermometer import check_epochs
+from experiments.harness import Count, Positive, Positives, Range, Seed, Settings
 
 SOURCES = ("Foundations for machine learning",)
 ROUND_RATE = 0.1
@@ -37,20 +37,20 @@ REASONS = {
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(Settings):
     """Settings of the experiment."""
 
-    seed: int = 0
+    seed: Seed = 0
     """Seed of the weights that step 1 draws."""
-    start: float = 3.0
+    start: Annotated[float, Range(-1e18, 1e18)] = 3.0
     """Where the runs on x² start."""
-    learning_rates: tuple[float, ...] = (0.001, 0.1, 1.0, 1.1)
+    learning_rates: Positives = (0.001, 0.1, 1.0, 1.1)
     """Learning rates to compare on x²."""
-    epochs: int = 25
+    epochs: Count = 25
     """Number of epochs until time is out."""
-    good_enough: float = 0.01
+    good_enough: Positive = 0.01
     """Loss at which a run is good enough."""
-    weight_counts: tuple[int, ...] = (1, 4, 16, 64)
+    weight_counts: Annotated[tuple[int, ...], Range(1, 1024)] = (1, 4, 16, 64)
     """Numbers of weights for which to count what a gradient costs."""
 
 
@@ -200,7 +200,6 @@ def study(config: Config) -> Result:
     Raises:
         ValueError: if `epochs` is less than 1.
     """
-    check_epochs(config.epochs)
     value, slope = map(float, jax.jit(jax.value_and_grad(loss))(3.0))
     return Result(
         round=first_round(config),

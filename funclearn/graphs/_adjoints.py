@@ -16,7 +16,7 @@ from funclearn.graphs._equations import pullback
 from funclearn.graphs._graph import Value
 from funclearn.graphs._tape import Result, Tape
 
-__all__ = ["Rule", "Shares", "accumulate", "has_adjoints", "joined", "rules"]
+__all__ = ["Rule", "Shares", "accumulate", "have_adjoint", "joined", "rules"]
 
 Shares: TypeAlias = dict[Result, Array]
 """Adjoints by result, or their terms from one record; missing results have zero."""
@@ -25,26 +25,26 @@ Rule: TypeAlias = Callable[[Shares], Shares]
 """Maps the adjoints of a record's results to their terms in its operands' adjoints."""
 
 
-def has_adjoints(tape: Tape, position: int) -> bool:
-    """Whether any result of a record has an adjoint."""
-    return any(map(tape.has_adjoint, tape.results(position)))
+def have_adjoint(tape: Tape, results: Iterable[Result]) -> bool:
+    """Whether any of some results has an adjoint."""
+    return any(map(tape.has_adjoint, results))
 
 
-def rules(tape: Tape, positions: Iterable[int]) -> dict[int, Rule]:
+def rules(tape: Tape, used: Mapping[int, Iterable[Result]]) -> dict[int, Rule]:
     """Differentiates the records that are equations and have adjoints.
 
     Args:
         tape: the evaluation.
-        positions: of the records.
+        used: for every record, by its position, which of its results are used. Where
+            these are integers, as of `argsort`, nothing is differentiated.
 
     Returns:
         For every such record, by its position, its local chain rule.
     """
     return {
         position: _rule(tape, position, equation)
-        for position in positions
-        if has_adjoints(tape, position)
-        and (equation := tape.records[position].equation)
+        for position, results in used.items()
+        if have_adjoint(tape, results) and (equation := tape.records[position].equation)
     }
 
 

@@ -12,13 +12,15 @@ from funclearn.graphs._adjoints import (
     Rule,
     Shares,
     accumulate,
-    has_adjoints,
+    have_adjoint,
     joined,
     rules,
 )
 from funclearn.graphs._equations import Atom, inside
-from funclearn.graphs._graph import Edge, Graph, LinearMap, Node, Value
-from funclearn.graphs._notation import formula, is_uniform, number, short_names
+from funclearn.graphs._formulas import formula
+from funclearn.graphs._graph import Edge, Graph, LinearMap, Node, OwnRule, Value
+from funclearn.graphs._linearity import has_own_rule, is_linear
+from funclearn.graphs._notation import is_uniform, number, short_names
 from funclearn.graphs._tape import Result, Tape, record
 
 __all__ = ["build"]
@@ -70,7 +72,9 @@ def build(
     parts = _Parts(tape, used, local, adjoints, unique, short)
     places = {position: place for place, position in enumerate(used)}
     edges = (
-        Edge(places[source], places[target], _derivative(parts, source, target))
+        _edge(parts, source, target)._replace(
+            source=places[source], target=places[target]
+        )
         for source, target in _pairs(tape, used)
     )
     nodes = (_node(parts, position) for position in used)
@@ -130,24 +134,33 @@ def _pairs(tape: Tape, used: Mapping[int, list[Result]]) -> Iterator[tuple[int, 
                 yield source, target
 
 
-def _derivative(parts: _Parts, source: int, target: int) -> LinearMap | None:
+def _edge(parts: _Parts, source: int, target: int) -> Edge:
     tape, before, after = parts.tape, parts.used[source], parts.used[target]
-    if not (has_adjoints(tape, source) and has_adjoints(tape, target)):
-        return None
+    operands = tape.records[target].operands.values()
+    # Of a node of several results, this one may use the integers alone.
+    given = [operand for operand in operands if operand.position == source]
+    if not (have_adjoint(tape, given) and have_adjoint(tape, after)):
+        return Edge(source, target, None)
 
-    def transpose(adjoint: Value) -> Value:
+    def share(adjoint: Value) -> Value:
         given = zip(after, adjoint if len(after) > 1 else (adjoint,), strict=True)
         shares = parts.rules[target]({r: u for r, u in given if u is not None})
         return joined(tape, before, shares)
 
     # Only shapes are needed here; the zeros are never allocated.
     spaces = jax.eval_shape(lambda: [joined(tape, r, {}) for r in (after, before)])
-    return LinearMap(transpose, *spaces)
+    equation = tape.records[target].equation
+    if equation and has_own_rule(equation):
+        known = parts.adjoints
+        adjoint = None if known is None else joined(tape, after, known)
+        if not is_linear(share, spaces[0], adjoint):
+            return Edge(source, target, None, OwnRule(share, adjoint))
+    return Edge(source, target, LinearMap(share, *spaces))
 
 
 def _node(parts: _Parts, position: int) -> Node:
     tape, results, adjoint = parts.tape, parts.used[position], None
-    if parts.adjoints is not None and has_adjoints(tape, position):
+    if parts.adjoints is not None and have_adjoint(tape, results):
         adjoint = joined(tape, results, parts.adjoints)
     value, *others = map(tape.value, results)
     return Node(
@@ -183,8 +196,9 @@ def _inner(parts: _Parts, position: int) -> Graph | None:
     tape, entry = parts.tape, parts.tape.records[position]
     if entry.equation is None:
         return None
-    # An operation on integers alone has no adjoints inside.
-    adjoints = parts.adjoints if entry.active else None
+    # An operation of which integers alone are used has no adjoints inside.
+    differentiated = have_adjoint(tape, parts.used[position])
+    adjoints = parts.adjoints if differentiated else None
     given = [(adjoints or {}).get(result) for result in tape.results(position)]
     call = inside(entry.equation, tape.operand_values(position), given)
     if call is None:

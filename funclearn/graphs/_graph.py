@@ -9,7 +9,7 @@ from jax.flatten_util import ravel_pytree
 from jax.typing import ArrayLike
 from jaxtyping import Array, Inexact, PyTree
 
-__all__ = ["Edge", "Graph", "LinearMap", "Node", "Space", "Value"]
+__all__ = ["Edge", "Graph", "LinearMap", "Node", "OwnRule", "Space", "Value"]
 
 Value: TypeAlias = PyTree[Array]
 """An array; a tuple where a node has several results, with None for no adjoint."""
@@ -100,7 +100,7 @@ class Node(NamedTuple):
         value: the result, an array; a tuple where several results are used.
         adjoint: the gradient of the output with respect to the value, of the same
             structure; None for integers, booleans and keys, and for what does not
-            depend on a floating-point input.
+            depend on a floating-point input, or by way of `stop_gradient` alone.
         inner: what the operation does inside, where it is a loop, a branch or a
             function with a derivative rule of its own; otherwise None.
     """
@@ -113,6 +113,20 @@ class Node(NamedTuple):
     inner: "Graph | None" = None
 
 
+class OwnRule(NamedTuple):
+    """A derivative rule of its own that is not linear, as that of clipped gradients.
+
+    There is no Jacobian, so that a product along a path says nothing.
+
+    Attributes:
+        share: from the target's adjoint to its share in the source's.
+        adjoint: the target's; None in a graph without adjoints.
+    """
+
+    share: Callable[[Value], Value]
+    adjoint: Value
+
+
 class Edge(NamedTuple):
     """A node that another one is computed from.
 
@@ -120,12 +134,14 @@ class Edge(NamedTuple):
         source: the position of the node that is used, among the graph's nodes.
         target: the position of the node that uses it.
         derivative: the local derivative of target with respect to source; None where
-            either has no adjoint.
+            either has no adjoint, and where there is a rule that is not linear.
+        rule: that rule; None where the derivative says all.
     """
 
     source: int
     target: int
     derivative: LinearMap | None
+    rule: OwnRule | None = None
 
 
 class Graph(NamedTuple):
@@ -140,6 +156,12 @@ class Graph(NamedTuple):
     nodes: tuple[Node, ...]
     edges: tuple[Edge, ...]
     outputs: tuple[int, ...]
+
+    def _repr_svg_(self) -> str:
+        """The picture that a notebook shows."""
+        from funclearn.graphs import to_svg  # which draws what is defined here
+
+        return to_svg(self)
 
     def node(self, name: str) -> Node:
         """Finds a node by its name.

@@ -1,19 +1,18 @@
-"""Numbers, arrays, names and operations of a graph as short text."""
+"""Numbers, arrays, names and local derivatives of a graph as short text."""
 
 import math
 import re
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any, TypeAlias
 
+import jax
 import numpy as np
 from jaxtyping import Array
 
-from funclearn._jaxprs import JaxprEqn, is_key
-from funclearn.graphs._graph import Edge, Node, Value
+from funclearn._jaxprs import is_key
+from funclearn.graphs._graph import Edge, Node, OwnRule, Value
 
 __all__ = [
-    "formula",
     "is_uniform",
     "local",
     "number",
@@ -22,54 +21,10 @@ __all__ = [
     "title",
 ]
 
-_INFIX = {
-    "add": "+",
-    "add_any": "+",
-    "sub": "-",
-    "mul": "·",
-    "div": "/",
-    "rem": "mod",
-    "pow": "^",
-    "eq": "==",
-    "ne": "≠",
-    "lt": "<",
-    "le": "≤",
-    "gt": ">",
-    "ge": "≥",
-    "and": "and",
-    "or": "or",
-}
-# Written without spaces, since they take precedence over the others.
-_TIGHT = {"·", "^"}
-_TEMPLATES = {
-    "abs": "|{}|",
-    "expm1": "exp({}) - 1",
-    "log1p": "ln(1 + {})",
-    "name": "{}",
-    "neg": "-{}",
-    "not": "not {}",
-    "rsqrt": "1 / √{}",
-    "sqrt": "√{}",
-    "square": "{}²",
-}
-_WORDS = {
-    "broadcast_in_dim": "broadcast",
-    "concatenate": "join",
-    "dot_general": "dot",
-    "log": "ln",
-    "reduce_max": "max",
-    "reduce_min": "min",
-    "reduce_prod": "product",
-    "reduce_sum": "sum",
-}
-_SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 # Three floating-point entries take at most 36 characters, which a drawing does not cut.
 _FEW = 3
 # Below 1e-4 Python's `g` format has an exponent too; 19403 says more than 1.94e+04.
 _LEAST, _LARGEST = 1e-4, 1e6
-
-_Parameters: TypeAlias = dict[str, Any]
-"""The parameters of an equation, whose types depend on its primitive."""
 
 
 def number(value: Array | np.generic, digits: int = 4) -> str:
@@ -148,11 +103,25 @@ def title(node: Node) -> str:
 
 
 def local(edge: Edge) -> str:
-    """Writes the local derivative of an edge where it is a number, else nothing."""
+    """Writes the local derivative of an edge where it is a number, else nothing.
+
+    Of a rule that is not linear it writes what that makes of the target's adjoint.
+    """
     derivative = edge.derivative
+    if edge.rule:
+        return f"{_mapped(edge.rule)}rule of its own, not linear"
     if derivative is None or derivative.shape or not derivative.is_real:
         return ""
     return number(derivative.jacobian())
+
+
+def _mapped(rule: OwnRule) -> str:
+    if rule.adjoint is None:
+        return ""
+    pair = rule.adjoint, rule.share(rule.adjoint)
+    if any(map(np.ndim, jax.tree.leaves(pair))):
+        return ""
+    return " ↦ ".join(map(summary, pair)) + ", "
 
 
 def short_names(names: Sequence[str]) -> dict[str, str]:
@@ -182,69 +151,3 @@ def _end(parts: list[str]) -> str:
     return first + "".join(
         f"[{part}]" if part.isdigit() else f".{part}" for part in rest
     )
-
-
-def formula(equation: JaxprEqn, operands: Sequence[str]) -> str:
-    """Writes an equation of a jaxpr in mathematical notation.
-
-    Args:
-        equation: the equation.
-        operands: its operands, as they are to be written.
-    """
-    name, params = equation.primitive.name, equation.params
-    # `x - (-2)` instead of `x - -2`.
-    signed = [f"({text})" if text.startswith("-") else text for text in operands]
-    if name in _INFIX and len(operands) == 2:
-        sign = _INFIX[name] if _INFIX[name] in _TIGHT else f" {_INFIX[name]} "
-        return sign.join(signed)
-    if name in _TEMPLATES:
-        return _TEMPLATES[name].format(*signed)
-    if name in _SPECIAL:
-        return _SPECIAL[name](params, *operands)
-    return f"{_WORDS.get(name, name)}({', '.join(operands)})"
-
-
-def _power(params: _Parameters, base: str) -> str:
-    return base + str(params["y"]).translate(_SUPERSCRIPTS)
-
-
-def _product(params: _Parameters, left: str, right: str) -> str:
-    (_, contracted), (batch, _) = params["dimension_numbers"]
-    ordinary = tuple(contracted) == (0,) and not batch
-    return f"{left} @ {right}" if ordinary else f"dot({left}, {right})"
-
-
-def _choice(params: _Parameters, which: str, *cases: str) -> str:
-    # `select_n` has the case for false first.
-    if len(cases) == 2:
-        return f"{cases[1]} if {which} else {cases[0]}"
-    return f"{which} of ({', '.join(cases)})"
-
-
-def _section(params: _Parameters, array: str) -> str:
-    starts, stops, strides = (
-        params[key] for key in ("start_indices", "limit_indices", "strides")
-    )
-    steps = [f":{stride}" for stride in strides] if strides else [""] * len(starts)
-    spans = zip(starts, stops, steps, strict=True)
-    return f"{array}[{', '.join(f'{a}:{b}{step}' for a, b, step in spans)}]"
-
-
-def _custom(params: _Parameters, *operands: str) -> str:
-    function = params["call_jaxpr"].jaxpr.debug_info.func_name
-    return f"{function}({', '.join(operands)})"
-
-
-_SPECIAL = {
-    "convert_element_type": lambda params, x: f"{params['new_dtype'].name}({x})",
-    "custom_jvp_call": _custom,
-    "custom_vjp_call": _custom,
-    "dot_general": _product,
-    "integer_pow": _power,
-    "scan": lambda params, *xs: f"scan[{params['length']}]({', '.join(xs)})",
-    "select_n": _choice,
-    "slice": _section,
-    "transpose": lambda params, x: (
-        f"{x}ᵀ" if params["permutation"] == (1, 0) else f"transpose({x})"
-    ),
-}

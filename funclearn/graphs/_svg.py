@@ -74,9 +74,10 @@ def to_svg(graph: Graph, *, label: str = "computational graph") -> str:
     """Draws a graph as an SVG that needs nothing else.
 
     Inputs and constants are grey, and the output has a thick frame. A double frame
-    marks an operation with an inner graph, a dashed edge one without derivative. In a
-    page the picture takes the colour of the text around it; by itself it follows the
-    reader's choice of light or dark.
+    marks an operation with an inner graph, a dashed edge one without derivative. An
+    edge says so where a derivative rule of its own is not linear. In a page the picture
+    takes the colour of the text around it; by itself it follows the reader's choice of
+    light or dark.
 
     Args:
         graph: what to draw. Inner graphs are pictures of their own.
@@ -101,7 +102,9 @@ def to_svg(graph: Graph, *, label: str = "computational graph") -> str:
         parts += [_text(box.x, box.y, text, _LOCAL_KIND)] if box else []
     for box, name in zip(layout.stubs, sources, strict=True):
         parts += [_text(box.x, box.y, name, _STUB_KIND)] if box else []
-    legend = _legend(graph, any(derivatives), any(layout.stubs))
+    pairs = zip(graph.edges, derivatives, strict=True)
+    has_numbers = any(text for edge, text in pairs if not edge.rule)
+    legend = _legend(graph, has_numbers, any(layout.stubs))
     return _document(parts, layout.size, legend, label)
 
 
@@ -189,7 +192,7 @@ def _frame(box: Box, inset: float, *, fill_opacity: float, stroke_width: float) 
 
 
 def _edge(edge: Edge, route: tuple[tuple[Stroke, ...], ...]) -> Iterator[str]:
-    dashes = "" if edge.derivative else ' stroke-dasharray="4 3"'
+    dashes = "" if edge.derivative or edge.rule else ' stroke-dasharray="4 3"'
     path = "".join(map(_run, route))
     yield (
         f'<path d="{path}" fill="none" stroke="currentColor" '

@@ -50,7 +50,8 @@ class Record(NamedTuple):
     Attributes:
         operation: `"input"`, `"constant"` or the name of the primitive.
         results: its values.
-        active: whether it depends on a floating-point input.
+        active: whether it depends on a floating-point input, and not by way of
+            `stop_gradient`.
         equation: the equation, if it is one.
         operands: where the equation's variables come from.
     """
@@ -174,7 +175,9 @@ def _evaluate(tape: Tape, equation: JaxprEqn, operands: list[Result]) -> list[Re
     if all(_is_unnamed_constant(tape, operand) for operand in operands):
         # Its value does not depend on the inputs, so how it was computed is left out.
         return [_constant(tape, result) for result in results]
-    active = any(map(tape.has_adjoint, operands))
+    # What follows is then no more differentiated than JAX does it.
+    stopped = equation.primitive is primitives.stop_gradient_p
+    active = not stopped and any(map(tape.has_adjoint, operands))
     operation = equation.primitive.name
     return tape.add(Record(operation, results, active, equation, sources))
 

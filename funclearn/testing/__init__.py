@@ -3,7 +3,7 @@
 They run under plain pytest, on functions that need not use funclearn.
 """
 
-from funclearn.gradients import GradientsUndecided
+from funclearn.gradients import GradientsNearlyAgree, GradientsUndecided
 from funclearn.testing._compilation import assert_compiles_once
 from funclearn.testing._gradients import assert_gradients_agree
 from funclearn.testing._properties import (
@@ -15,6 +15,7 @@ from funclearn.testing._properties import (
 )
 
 __all__ = [
+    "GradientsNearlyAgree",
     "GradientsUndecided",
     "assert_compiles_once",
     "assert_deterministic",

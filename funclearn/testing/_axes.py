@@ -52,15 +52,29 @@ class Origin(NamedTuple):
         """Whether the operation at `site` inserted the axis itself."""
         return self.inserted and self.site == site
 
-    def explicit(self, site: Site | None) -> bool:
-        """Whether the reader of the operation at `site` has seen the axis inserted."""
+    def written(self, site: Site | None) -> bool:
+        """Whether it was inserted within the expression of the operation at `site`."""
         if not (self.inserted and self.alone) or self.site == site:
             return False
         if self.site is None or site is None:
             return self.untouched
-        if self.untouched and site.sees(self.site):
-            return True
         return self.at_hand and site.contains(self.site)
+
+    def explicit(self, site: Site | None) -> bool:
+        """Whether the reader of the operation at `site` has seen the axis inserted.
+
+        That is within its expression, or before it in a function that the reader sees.
+        """
+        if self.written(site):
+            return True
+        seen = self.site is not None and site is not None and site.sees(self.site)
+        return (
+            self.inserted
+            and self.alone
+            and self.untouched
+            and seen
+            and not (self.implicit(site))
+        )
 
 
 Origins = tuple[Origin | None, ...]

@@ -4,35 +4,29 @@
 
 is, in the jaxpr, an axis inserted before the targets and a subtraction of (n, 1) and
 (1, n). So is `predictions - targets[None, :]`; but there the axis was inserted by an
-expression of its own. Hence every pair of operands that stretch each other is judged by
-the origins of the axes on which their lengths differ.
+expression of its own. Hence operands that stretch each other are judged by the origins
+of the axes, by what the operands are, and by what becomes of the pairs.
 """
 
-import ast
-from collections.abc import Iterator
-from itertools import combinations, permutations, zip_longest
+from collections.abc import Hashable, Iterator
+from itertools import combinations
 from types import EllipsisType
-from typing import NamedTuple, TypeAlias, cast
+from typing import NamedTuple
 
 from funclearn import _jaxprs
-from funclearn._jaxprs import ClosedJaxpr, JaxprEqn, ShapedArray
+from funclearn._jaxprs import ClosedJaxpr, DropVar, JaxprEqn, Literal, Var
 from funclearn.testing._axes import (
     ELEMENTWISE,
-    Operand,
     Origin,
     Origins,
     follow,
     operand,
 )
-from funclearn.testing._sources import Site, operand_trees, sites_of
+from funclearn.testing._intent import Place, Side, Verdict, as_written, joined, judge
+from funclearn.testing._sources import Site, n_vectorized, sites_of
+from funclearn.testing._values import Value, Values
 
 __all__ = ["Broadcast", "find_broadcasts"]
-
-# (1, n) against (n,) counts in these only: a sum may add a bias to a batch of one.
-_COMPARING = frozenset({"sub", "eq", "ne", "lt", "le", "gt", "ge"})
-_INSERTING = frozenset({"expand_dims", "reshape", "broadcast_to"})
-
-_Stack: TypeAlias = tuple[Site, ...]
 
 
 class Broadcast(NamedTuple):
@@ -44,25 +38,30 @@ class Broadcast(NamedTuple):
         result: the shape to which they were stretched.
     """
 
-    stack: _Stack
+    stack: tuple[Site, ...]
     shapes: tuple[tuple[int, ...], tuple[int, ...]]
     result: tuple[int, ...]
 
-
-_Found: TypeAlias = dict[Site | Broadcast, Broadcast]
-"""Broadcasts by their site; by themselves where there is none."""
+    @property
+    def key(self) -> Hashable:
+        """What derivatives share with the operation that they belong to."""
+        return self.stack or self
 
 
 class _Known(NamedTuple):
     """What is known of a value.
 
     Attributes:
+        value: what it is.
         origins: of its axes; None where they are the data's own.
         maker: the site of the operation that computed it; ... where there is none.
+        squeezed: the origins of the axes that `jnp.vectorize` took away.
     """
 
+    value: Value
     origins: Origins | None = None
     maker: Site | EllipsisType | None = ...
+    squeezed: tuple[Origin, ...] = ()
 
 
 def find_broadcasts(jaxpr: ClosedJaxpr) -> list[Broadcast]:
@@ -74,129 +73,178 @@ def find_broadcasts(jaxpr: ClosedJaxpr) -> list[Broadcast]:
     Returns:
         One for every expression, in the order of the program.
     """
-    found: _Found = {}
-    _visit(jaxpr, [], (), found)
-    return list(found.values())
+    return _Search().run(jaxpr)
 
 
-def _visit(
-    jaxpr: ClosedJaxpr, arguments: list[_Known], outer: _Stack, found: _Found
-) -> list[Origins]:
-    """Judges every equation; returns the origins of the outputs' axes."""
+class _Search:
+    """One search.
 
-    def judge(equation: JaxprEqn, known: list[_Known]) -> list[_Known]:
-        stack = (*sites_of(equation), *outer)
-        site = stack[0] if stack else None
-        pairs = list(zip(equation.invars, known, strict=True))
-        inputs = [operand(atom, one.origins, site) for atom, one in pairs]
-        for broadcast in _accidents(equation, inputs, stack):
-            # Derivatives and repeated calls trace an expression again: it counts once.
-            found.setdefault(site or broadcast, broadcast)
-        inner = list(_jaxprs.inner_jaxprs(equation))
-        # The first operand of a `cond` selects the branch.
-        passed = inputs[1:] if equation.primitive.name == "cond" else inputs
-        results = [_visit(body, _passed(body, passed), stack, found) for body in inner]
-        if not inner:
-            own = any(one.maker == site for one in known)
-            results = [[follow(equation, inputs, Origin(site, True, not own))]]
-        # Nothing is known of what one of several inner jaxprs returns.
-        first = results[0] if len(results) == 1 else []
-        return [
-            _Known(origins, site) for _, origins in zip_longest(equation.outvars, first)
-        ][: len(equation.outvars)]
-
-    unknown = [_Known()] * (len(jaxpr.in_avals) - len(arguments))
-    results = _jaxprs.interpret(
-        jaxpr, [*arguments, *unknown], judge, lambda _: _Known()
-    )
-    return [
-        operand(atom, one.origins, None).origins
-        for atom, one in zip(jaxpr.jaxpr.outvars, results, strict=True)
-    ]
-
-
-def _passed(body: ClosedJaxpr, inputs: list[Operand]) -> list[_Known]:
-    """What is known of the arguments of an inner jaxpr, where they are the call's own.
-
-    The rows of a `scan` are not: they have another rank, for which `operand` ignores
-    the origins given. A `while` has two jaxprs, which share its arguments.
+    Attributes:
+        suspected: the broadcasts under suspicion, in the order of the program.
+        meant: the keys of those that were meant after all. An operation that was meant
+            clears its derivatives, which JAX traces from the same expression.
+        if_lost: the keys of those that are meant if the function returns the pairs.
     """
-    if len(body.in_avals) != len(inputs):
-        return []
-    return [_Known(item.origins) for item in inputs]
+
+    def __init__(self) -> None:
+        self.values = Values()
+        self.suspected: list[Broadcast] = []
+        self.meant: set[Hashable] = set()
+        self.if_lost: set[Hashable] = set()
+
+    def run(self, jaxpr: ClosedJaxpr) -> list[Broadcast]:
+        """Returns the broadcasts that nothing shows to be meant."""
+        arguments = [_Known(self.values.argument(given=True)) for _ in jaxpr.in_avals]
+        results = self.visit(jaxpr, arguments, Place(()))
+        returned = {
+            (key, length)
+            for atom, one in zip(jaxpr.jaxpr.outvars, results, strict=True)
+            for key in one.value.suspects & self.if_lost
+            for length in _shape(atom)
+        }
+        found: dict[Hashable, Broadcast] = {}
+        for one in self.suspected:
+            if one.key not in self.meant and (one.key, one.result[-1]) not in returned:
+                # Repeated calls trace an expression again: it counts once.
+                found.setdefault(one.stack[0] if one.stack else one, one)
+        return list(found.values())
+
+    def visit(
+        self, jaxpr: ClosedJaxpr, arguments: list[_Known], outer: Place
+    ) -> list[_Known]:
+        """Judges every equation; returns what is known of the outputs."""
+        results = _jaxprs.interpret(
+            jaxpr,
+            arguments,
+            lambda equation, known: self.follow(equation, known, outer),
+            lambda value: _Known(self.values.constant(value)),
+        )
+        return [
+            one._replace(origins=operand(atom, one.origins, None).origins)
+            for atom, one in zip(jaxpr.jaxpr.outvars, results, strict=True)
+        ]
+
+    def follow(
+        self, equation: JaxprEqn, known: list[_Known], outer: Place
+    ) -> list[_Known]:
+        """Judges an equation; returns what is known of its results."""
+        place = _place(equation, outer)
+        sides = [
+            Side(operand(atom, one.origins, place.site), one.value, one.squeezed)
+            for atom, one in zip(equation.invars, known, strict=True)
+        ]
+        if any(_jaxprs.inner_jaxprs(equation)):
+            return self.enter(equation, sides, place)
+        suspects = self.judge(equation, sides, place)
+        operands = [side.operand for side in sides]
+        elsewhere = all(one.maker != place.site for one in known)
+        origins = follow(equation, operands, Origin(place.site, True, elsewhere))
+        squeezed = _squeezed(equation, sides, place)
+        values = self.values.results(
+            equation, [side.value for side in sides], [one.shape for one in operands]
+        )
+        return [
+            _Known(
+                value._replace(suspects=value.suspects | suspects),
+                None if index else origins,
+                place.site,
+                squeezed,
+            )
+            for index, value in enumerate(values)
+        ]
+
+    def enter(
+        self, equation: JaxprEqn, sides: list[Side], place: Place
+    ) -> list[_Known]:
+        """Judges the jaxprs of an equation; returns what is known of its results."""
+        given = [_Known(side.value, side.operand.origins) for side in sides]
+        results = [
+            self.visit(body, arguments, place)
+            for body, arguments in self.calls(equation, given)
+        ]
+        lost = [side.value for side in sides]
+        lost += [one.value for result in results for one in result]
+        unknown = _Known(self.values.unknown(lost))
+        # Nothing is known of what one of several inner jaxprs returns.
+        first = results[0] if len(results) == 1 else [unknown] * len(equation.outvars)
+        if equation.primitive.name == "scan":
+            # What a loop returns is not what its body returns at first.
+            first = [one._replace(value=unknown.value) for one in first]
+        return [one._replace(maker=place.site) for one in first]
+
+    def calls(
+        self, equation: JaxprEqn, given: list[_Known]
+    ) -> Iterator[tuple[ClosedJaxpr, list[_Known]]]:
+        """The jaxprs of an equation, with what is known of their arguments."""
+
+        def carried(carry: list[_Known]) -> list[_Known]:
+            # It changes from one step to the next.
+            return [
+                one._replace(value=self.values.unknown([one.value])) for one in carry
+            ]
+
+        match equation.primitive.name:
+            case "scan":
+                scan = _jaxprs.scan_of(equation, given)
+                arguments = [*scan.constants, *carried(scan.carry), *scan.rows]
+                yield scan.body, arguments
+            case "while":
+                loop = _jaxprs.while_of(equation, given)
+                carry = carried(loop.carry)
+                yield loop.test, [*loop.test_constants, *carry]
+                yield loop.body, [*loop.constants, *carry]
+            case name:
+                # The first operand of a `cond` selects the branch.
+                passed = given[1:] if name == "cond" else given
+                for body in _jaxprs.inner_jaxprs(equation):
+                    fits = len(body.in_avals) == len(passed)
+                    unknown = [_Known(self.values.argument()) for _ in body.in_avals]
+                    yield body, passed if fits else unknown
+
+    def judge(
+        self, equation: JaxprEqn, sides: list[Side], place: Place
+    ) -> set[Hashable]:
+        """The keys of the operation's own broadcasts, if they are under suspicion."""
+        name, suspects = equation.primitive.name, set[Hashable]()
+        if name not in ELEMENTWISE:
+            return suspects
+        result = _shape(equation.outvars[0])
+        full = [side for side in sides if len(side.operand.shape) == len(result) > 1]
+        for one, other in combinations(full, 2):
+            verdict = judge(name, one, other, place)
+            if verdict is None:
+                self.meant |= joined(one, other) | joined(other, one)
+                continue
+            shapes = as_written(one, place.site), as_written(other, place.site)
+            broadcast = Broadcast(place.stack, shapes, result)
+            if verdict is Verdict.MEANT:
+                self.meant.add(broadcast.key)
+                continue
+            suspects.add(broadcast.key)
+            self.suspected.append(broadcast)
+            if verdict is Verdict.IF_LOST:
+                self.if_lost.add(broadcast.key)
+        return suspects
 
 
-def _accidents(
-    equation: JaxprEqn, inputs: list[Operand], stack: _Stack
-) -> Iterator[Broadcast]:
-    name, site = equation.primitive.name, stack[0] if stack else None
-    if name not in ELEMENTWISE:
-        return
-    result = cast(ShapedArray, equation.outvars[0].aval).shape
-    full = [item for item in inputs if len(item.shape) == len(result) > 1]
-    for one, other in combinations(full, 2):
-        rows = _lone_row(one, other, site) or _lone_row(other, one, site)
-        if not (_crossed(one, other, site) or (name in _COMPARING and rows)):
-            continue
-        if not (site and any(map(_inserts, operand_trees(site)))):
-            shapes = _as_written(one, site), _as_written(other, site)
-            yield Broadcast(stack, shapes, result)
+def _place(equation: JaxprEqn, outer: Place) -> Place:
+    sites, inside = sites_of(equation), n_vectorized(equation)
+    # The call of a vectorised function is what stretches its arguments.
+    sites = sites[inside:] if inside is not None else sites
+    vectorized = outer.vectorized or inside is not None
+    return Place((*sites, *outer.stack), vectorized)
 
 
-def _crossed(one: Operand, other: Operand, site: Site | None) -> bool:
-    """Whether both stretch each other to one length, unintended: (n, 1) and (1, n)."""
-    crossings = [
-        (one.origins[first], other.origins[second])
-        for first, second in permutations(range(len(one.shape)), 2)
-        if one.shape[first] == other.shape[second] == 1
-        if one.shape[second] == other.shape[first] > 1
-    ]
-    return bool(crossings) and not any(_meant(*pair, site) for pair in crossings)
+def _squeezed(
+    equation: JaxprEqn, sides: list[Side], place: Place
+) -> tuple[Origin, ...]:
+    squeezed = [origin for side in sides for origin in side.squeezed]
+    if place.vectorized and equation.primitive.name == "squeeze":
+        origins = sides[0].operand.origins
+        gone = (origins[axis] for axis in equation.params["dimensions"])
+        squeezed += filter(None, gone)
+    return tuple(squeezed)
 
 
-def _meant(one: Origin | None, other: Origin | None, site: Site | None) -> bool:
-    if one is None or other is None:
-        return False
-    if one.explicit(site) or other.explicit(site):
-        return True
-    # Both inserted, and not one here and one long before: an outer product, two axes
-    # of `vmap`, or both written earlier.
-    both = one.inserted and other.inserted
-    return both and one.implicit(site) == other.implicit(site)
-
-
-def _lone_row(row: Operand, flat: Operand, site: Site | None) -> bool:
-    """Whether a table of one row, (1, n), meets (n,)."""
-    mine, other = row.origins[-2], flat.origins[-2]
-    if row.shape != flat.shape or row.shape[-2] != 1 or row.shape[-1] == 1:
-        return False
-    arises = other is not None and other.implicit(site)
-    return arises and not _meant(mine, other, site)
-
-
-def _as_written(item: Operand, site: Site | None) -> tuple[int, ...]:
-    return tuple(
-        length
-        for length, origin in zip(item.shape, item.origins, strict=True)
-        if not (origin and origin.implicit(site))
-    )
-
-
-def _inserts(node: ast.AST) -> bool:
-    """Whether an operand's own source inserts an axis, perhaps in a NumPy array."""
-    match node:
-        case ast.Subscript(slice=ast.Tuple(elts=parts)):
-            return any(map(_is_newaxis, parts))
-        case ast.Subscript(slice=part):
-            return _is_newaxis(part)
-        case ast.Call(func=ast.Attribute(attr=name) | ast.Name(id=name)):
-            return name in _INSERTING
-        case ast.BinOp(left=left, right=right):
-            return _inserts(left) or _inserts(right)
-        case ast.UnaryOp(operand=inner):
-            return _inserts(inner)
-    return False
-
-
-def _is_newaxis(node: ast.AST) -> bool:
-    return ast.unparse(node).rpartition(".")[2] in {"None", "newaxis"}
+def _shape(atom: Var | Literal | DropVar) -> tuple[int, ...]:
+    return tuple(getattr(atom.aval, "shape", ()))

@@ -1,9 +1,12 @@
 """Calling a user's function for a test: with copies, traced, jitted or batched."""
 
+import functools
 import os
 import traceback
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from typing import NamedTuple, Protocol, TypeAlias, TypeGuard
+from contextlib import AbstractContextManager
+from types import MethodType
+from typing import NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -16,7 +19,6 @@ __all__ = [
     "JAX",
     "Function",
     "copies",
-    "forget_compilation",
     "is_jitted",
     "is_traceable",
     "is_used_key",
@@ -24,6 +26,7 @@ __all__ = [
     "line_of",
     "name_of",
     "to_jaxpr",
+    "traced_anew",
     "vmap_and_loop",
 ]
 
@@ -34,12 +37,9 @@ Function: TypeAlias = Callable[..., PyTree]
 """A function under test, of any pytrees."""
 
 
-class _Jitted(Protocol):
-    """What a result of `jax.jit` is used for."""
-
-    def __call__(self, *args: PyTree) -> PyTree: ...
-
-    def clear_cache(self) -> None: ...
+# Part of the key of all that JAX caches. To make one discards these caches once; so it
+# is made here, on import, and not in the first assertion.
+_tracing = jax.make_user_context()
 
 
 class _Held(NamedTuple):
@@ -57,9 +57,18 @@ def name_of(function: object) -> str:
     return getattr(function, "__name__", type(function).__name__)
 
 
-def is_jitted(function: object) -> TypeGuard[_Jitted]:
-    """Whether a function is the result of `jax.jit`."""
-    return isinstance(function, jax.stages.Wrapped)
+def is_jitted(function: object) -> bool:
+    """Whether a function is the result of `jax.jit`, or calls nothing else.
+
+    A partial does so, a method, and an object of a class whose `__call__` is jitted.
+    """
+    match function:
+        case jax.stages.Wrapped():
+            return True
+        case functools.partial(func=inner) | MethodType(__func__=inner):
+            return is_jitted(inner)
+    # Python looks it up in the class.
+    return isinstance(vars(type(function)).get("__call__"), jax.stages.Wrapped)
 
 
 def is_traceable(leaf: object) -> bool:
@@ -136,10 +145,14 @@ def jit_holding(function: Function, *argument_tuples: tuple[PyTree, ...]) -> Fun
     return lambda *args: jitted(*_split(args, is_traceable))
 
 
-def forget_compilation(function: object) -> None:
-    """Makes a jitted function trace anew when it is called next."""
-    if is_jitted(function):
-        function.clear_cache()
+def traced_anew() -> AbstractContextManager[None]:
+    """Within, JAX traces and compiles all it is given, as if for the first time.
+
+    What it has compiled before, it uses again thereafter. That reaches what
+    `clear_cache` does not: a function that is jitted below the top, in a partial, a
+    class, under `vmap`, within a loop.
+    """
+    return _tracing(object())
 
 
 def vmap_and_loop(

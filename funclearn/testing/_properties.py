@@ -1,8 +1,7 @@
 """Assertions on properties of a user's own function, for `funclearn.testing`.
 
 Each runs or traces `function(*args)` and raises an AssertionError that names the place,
-both values and the usual causes. The function need not use funclearn; its arguments and
-results are any pytrees, with typed keys among the leaves.
+both values and the usual causes. Arguments and results are any pytrees.
 """
 
 from contextlib import nullcontext
@@ -17,13 +16,13 @@ from funclearn.testing._broadcasts import find_broadcasts
 from funclearn.testing._calls import (
     Function,
     copies,
-    forget_compilation,
     is_jitted,
     is_used_key,
     jit_holding,
     line_of,
     name_of,
     to_jaxpr,
+    traced_anew,
     vmap_and_loop,
 )
 from funclearn.testing._report import describe
@@ -48,23 +47,31 @@ def assert_no_silent_broadcast(function: Function, *args: PyTree) -> None:
     How it tells. Two operands of an elementwise operation *stretch each other* where
     each has length 1 on an axis on which the other has length n > 1, n being the same.
     A scalar, a bias `(n, m) + (m,)`, a column `(n, 1) * (n, m)` leave one operand as it
-    is and are never reported. Of two that stretch each other, JAX's record of the
-    source tells where the axes of length 1 were made. It was meant
+    is and are never reported. Two axes of one length count as the same axis of the
+    data, the samples: that every sample meets every other needs evidence. JAX's record
+    of the source tells where the axes of length 1 were made, and the jaxpr what the
+    operands are. The stretch was meant
 
-    - if one of them was inserted (`x[:, None]`, `reshape`, `expand_dims`,
-      `broadcast_to`) in the operation's own expression; or in the same function or one
-      round it, and used as it is: `column = x[:, None]`, then `column - y`;
+    - if one axis was inserted (`x[:, None]`, `reshape`, `expand_dims`, `broadcast_to`)
+      in the operation's own expression;
     - if both were inserted anywhere, or both by one call: `outer`, one `vmap` inside
-      another, `keepdims=True` along rows here and along columns there.
+      another, `keepdims=True` along rows here and along columns there;
+    - if both operands are one value: `y == y.T`; `column = x[:, None]`, `column - x`;
+    - if one operand merely counts, as `jnp.arange(n)` does, and is compared, or meets a
+      column inserted before: one-hot labels, masks, positions;
+    - if the pairs then meet, entry by entry, a matrix of another origin: `xx + yy - 2 *
+      x @ y.T`;
+    - if a column that the operation sees inserted meets a vector, both arguments as
+      they were given, and the pairs, or their sums along one axis, are returned.
 
-    It was not meant if one came with the data (as an argument, as a product with a
-    single column) and the other came so too, or from NumPy's rules; nor if `x[:, None]`
-    went through a model before it met `y`. `(1, n)` against `(n,)` keeps the values but
-    not the shape; it is reported where the two are subtracted or compared, since
+    Else it was not: one axis came with the data (as an argument, as a product with a
+    single column) and the other too, or from NumPy's rules; `y = y[:, None]` stands
+    above a flat prediction; or `x[:, None]` went through a model before it met `y`. A
+    row `(1, n)` against `(n,)` is reported where they are subtracted or compared, since
     elsewhere it may be the bias of a batch of one.
 
-    It sees lengths, not meanings: give it an example in which no two axes have one
-    length by chance.
+    It sees lengths, not meanings: no two axes of the example should have one length by
+    chance.
 
     Args:
         function: any function that JAX can trace.
@@ -92,8 +99,7 @@ def assert_same_under_jit(
     others not at all. NaN agrees with NaN.
 
     Args:
-        function: if it is the result of `jax.jit` already, it is compared with itself
-            under `jax.disable_jit`.
+        function: if it is jitted already, `jax.disable_jit` gives its other side.
         args: its arguments.
         rtol: None takes ε^(3/4), ε being the spacing of the leaf's dtype at 1: 2e-12 in
             float64, 6e-6 in float32, 6e-3 in float16, 0.03 in bfloat16.
@@ -108,7 +114,9 @@ def assert_same_under_jit(
     with jax.disable_jit() if is_jitted(function) else nullcontext():
         plain = function(*copies(args))
     try:
-        jitted = jit_holding(function, args)(*copies(args))
+        # Else a function that is jitted below the top would be its own first trace.
+        with traced_anew():
+            jitted = jit_holding(function, args)(*copies(args))
     except jax.errors.JAXTypeError as error:
         raise AssertionError(
             f"{name_of(function)} runs, but not under jit. Usual causes: `if`, "
@@ -154,7 +162,10 @@ def assert_vmap_equals_loop(
     batched, alone = vmap_and_loop(function, args, in_axes)
     if not any(map(jnp.size, jax.tree.leaves(batched))):
         raise ValueError(f"{name_of(function)} gives no results to compare.")
-    for index, expected in enumerate(alone):
+    with traced_anew():
+        # Else the batch and each example would share what was traced once for all.
+        examples = list(alone)
+    for index, expected in enumerate(examples):
         got = jax.tree.map(lambda leaf, index=index: leaf[index], batched)
         words = disagreement(
             "output", got, expected, ("under vmap", "alone"), Tolerance(rtol, atol)
@@ -169,8 +180,8 @@ def assert_vmap_equals_loop(
 def assert_deterministic(function: Function, *args: PyTree) -> None:
     """Asserts that a second call with the same arguments gives the same numbers.
 
-    A jitted function forgets its compilation in between, so that what Python decides
-    while JAX traces is decided twice.
+    For the second call JAX traces anew, at every depth: what Python decides then is
+    decided twice.
 
     Args:
         function: any function.
@@ -181,8 +192,8 @@ def assert_deterministic(function: Function, *args: PyTree) -> None:
             values. NaN is the same as NaN.
     """
     first = function(*copies(args))
-    forget_compilation(function)
-    second = function(*copies(args))
+    with traced_anew():
+        second = function(*copies(args))
     sides = "in the second call", "in the first"
     words = disagreement("output", second, first, sides, Tolerance(rtol=0.0))
     causes = (
@@ -201,7 +212,7 @@ def assert_no_key_reuse(function: Function, *args: PyTree) -> None:
     typed keys, and takes every `fold_in` for a new key, even with the same data.
 
     Args:
-        function: any function; jitted or not.
+        function: any function.
         args: its arguments; the keys among them count as unused.
 
     Raises:

@@ -9,6 +9,7 @@ import ast
 import functools
 import linecache
 import os
+from collections.abc import Iterator
 from itertools import takewhile
 from types import CodeType
 from typing import NamedTuple
@@ -17,7 +18,10 @@ from funclearn import _jaxprs
 from funclearn._jaxprs import JaxprEqn
 from funclearn.testing import _calls
 
-__all__ = ["Site", "operand_trees", "sites_of"]
+__all__ = ["Site", "n_vectorized", "operand_trees", "sites_of"]
+
+# Where JAX keeps `jnp.vectorize`, which stretches by a `vmap` for every axis.
+_VECTORIZE = os.path.join("numpy", "vectorize.py")
 
 
 class Site(NamedTuple):
@@ -62,16 +66,32 @@ def sites_of(equation: JaxprEqn) -> list[Site]:
     the sites of the outer equation. Where JAX keeps no frames there are no sites:
     broadcasts are then judged by shapes and data flow alone.
     """
+    return [
+        _site(*frame)
+        for frame in _frames(equation)
+        if not frame[0].co_filename.startswith(_calls.JAX)
+    ]
+
+
+def n_vectorized(equation: JaxprEqn) -> int | None:
+    """How many sites of an equation are within a call of `jnp.vectorize`'s result.
+
+    None if it is not within such a call.
+    """
+    inside = 0
+    for code, _ in _frames(equation):
+        if code.co_filename.endswith(_VECTORIZE) and code.co_name == "wrapped":
+            return inside
+        inside += not code.co_filename.startswith(_calls.JAX)
+    return None
+
+
+def _frames(equation: JaxprEqn) -> Iterator[tuple[CodeType, int]]:
     # The frames below are the user's; the library calls their function in `_calls`.
-    within = takewhile(
+    return takewhile(
         lambda frame: frame[0].co_filename != _calls.__file__,
         _jaxprs.frames(equation),
     )
-    return [
-        _site(*frame)
-        for frame in within
-        if not frame[0].co_filename.startswith(_calls.JAX)
-    ]
 
 
 def operand_trees(site: Site) -> list[ast.AST]:

@@ -9,7 +9,13 @@ import pytest
 import funclearn as fl
 from experiments._thermometer import initial_params
 from experiments.autograd import Config, chapter, run
-from experiments.autograd.vocabulary import operations, scaled_program, vocabulary
+from experiments.autograd.slips import slips
+from experiments.autograd.vocabulary import (
+    grad_fns,
+    operations,
+    scaled_program,
+    vocabulary,
+)
 
 CONFIG = Config(epochs=520)
 DATA = fl.data.thermometer()
@@ -96,6 +102,34 @@ def test_the_scaled_program_begins_with_the_scaling():
     assert all(depends for _, depends in others)
 
 
+def test_one_operation_is_differentiated_as_its_formula_says():
+    rows = {source: row for source, *row in grad_fns(2.0, 3.0)}
+    expected = {
+        "c = a + b": ("AddBackward0", "add", (1, 1)),
+        "c = a * b": ("MulBackward0", "mul", (3, 2)),
+        "c = torch.sin(a)": ("SinBackward0", "sin", (np.cos(2.0), 0)),
+    }
+    assert rows.keys() == expected.keys()
+    for source, (grad_fn, operation, slopes) in expected.items():
+        *names, found = rows[source]
+        assert names == [grad_fn, operation]
+        np.testing.assert_allclose(found, slopes, rtol=1e-6)
+
+
+def test_printed_loops_do_what_numpy_says():
+    """No update, one too many, and one before the error."""
+    start = jnp.stack(initial_params())
+    found = slips(50, 0.01, start, DATA.inputs / 10, DATA.targets)
+    assert [one.updates for one in found] == [0, 51, 1]
+    for one in found:
+        params = np.array([1.0, 0.0])
+        for _ in range(one.updates):
+            params = params - 0.01 * gradient(*params, T_U / 10)
+        np.testing.assert_allclose(one.params, params, rtol=1e-4)
+        expected = np.mean((params[0] * T_U / 10 + params[1] - T_C) ** 2)
+        assert one.loss == pytest.approx(expected, rel=1e-4)
+
+
 def test_no_epochs_are_refused():
-    with pytest.raises(ValueError, match="epochs must be at least 1; got 0"):
+    with pytest.raises(ValueError, match="epochs must be from 1 to 1000000; got 0"):
         run(Config(epochs=0))

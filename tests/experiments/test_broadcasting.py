@@ -60,6 +60,37 @@ def test_the_trap_fits_the_mean_of_the_targets(outcome):
     assert trapped[3] == pytest.approx(np.var(CELSIUS), rel=1e-4)
 
 
+def test_the_map_is_labelled_in_the_order_of_the_targets(outcome):
+    """As its caption says: one reading a column and a row, its own pair framed."""
+    plot = outcome.plots["differences"]
+    assert "in the order of their targets" in plot.caption
+    axes, *_ = plot.figure().axes
+    (_, *line), _ = rows(outcome, "Lines")
+    order = np.argsort(CELSIUS)
+    written = [float(text.get_text()) for text in axes.get_yticklabels()]
+    np.testing.assert_allclose(written, CELSIUS[order], rtol=5e-3)
+    written = [float(text.get_text()) for text in axes.get_xticklabels()]
+    predictions = line[0] * READINGS[order] / 10 + line[1]
+    np.testing.assert_allclose(written, predictions, rtol=5e-3)
+    (cells,) = axes.collections
+    squares = np.asarray(cells.get_array()).reshape(len(order), len(order))
+    expected = (predictions - CELSIUS[order, None]) ** 2
+    np.testing.assert_allclose(squares, expected, rtol=1e-4, atol=1e-4)
+    # The framed cells are those of a reading and its own target.
+    corners = [frame.get_xy() for frame in axes.patches]
+    assert corners == [(index, index) for index in range(len(order))]
+
+
+def test_the_line_is_called_flat_only_where_it_is(outcome):
+    def title(found):
+        (axes,) = found.plots["lines"].figure().axes
+        return axes.get_title()
+
+    assert "flatten the line" in title(outcome)
+    still = broadcasting.run(broadcasting.Config(epochs=1, learning_rate=1e-9))
+    assert "change the line" in title(still)
+
+
 def test_no_epochs_are_refused():
-    with pytest.raises(ValueError, match="epochs must be at least 1; got 0"):
+    with pytest.raises(ValueError, match="epochs must be from 1 to 1000000; got 0"):
         broadcasting.run(broadcasting.Config(epochs=0))

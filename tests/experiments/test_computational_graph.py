@@ -71,7 +71,7 @@ def test_derivatives_of_the_first_function_add_up_over_its_paths():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"points": 0}, "points must be at least 1; got 0"),
+        ({"points": 0}, "points must be from 1 to 1000000; got 0"),
         ({"y": 0.0}, "must be positive"),
         ({"z": -5.0}, "1 + z 2x / sin(y) must be positive; got x = 0.5"),
         ({"function": "no_such_module:f"}, "function must be MODULE:NAME; No module"),

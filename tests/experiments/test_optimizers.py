@@ -8,6 +8,9 @@ import funclearn as fl
 from experiments._thermometer import LOSSES, initial_params
 from experiments.optimizers import Config, run
 from experiments.optimizers.chapter import best_line, study
+from experiments.optimizers.counterparts import counterparts
+from experiments.optimizers.page import covered
+from funclearn.models import LinearParams
 
 DATA = fl.data.thermometer()
 X, Y = (np.asarray(column, float) for column in DATA)
@@ -75,6 +78,52 @@ def test_the_loss_has_its_unit(name, unit):
     assert outcome.tables[0].columns[-1] == f"Loss before ({unit})"
 
 
+def test_counterparts_step_as_their_formulas_say():
+    """From the gradient at w = 1, b = 0 on scaled readings, in NumPy."""
+    residuals = X / 10 - Y
+    gradient = np.array([2 * np.mean(residuals * X / 10), 2 * np.mean(residuals)])
+    scaled = DATA._replace(inputs=DATA.inputs / 10)
+    found = {one.name: one for one in counterparts(scaled, 0.01)}
+    # Where the sign alone counts the first step is the learning rate.
+    signs = -0.01 * np.sign(gradient)
+    expected = {
+        "SGD": -0.01 * gradient,
+        "Adam": signs,
+        "Adamax": signs,
+        # The mean of squares starts at 0 and has a tenth of the first.
+        "RMSprop": signs / np.sqrt(0.1),
+        # The sum of squares starts at 0.1.
+        "Adagrad": -0.01 * gradient / np.sqrt(0.1 + gradient**2),
+    }
+    for name, step in expected.items():
+        np.testing.assert_allclose(found[name].step, step, rtol=2e-4)
+    # Optax's Rprop is one step behind.
+    steps = [one.step for name, one in found.items() if one.step and name != "Rprop"]
+    assert len(steps) == 7
+    assert all(np.dot(step, gradient) < 0 for step in steps)
+    np.testing.assert_array_equal(found["Rprop"].step, 0)
+    assert {name for name, one in found.items() if one.optax == "none"} == {
+        "ASGD",
+        "SparseAdam",
+    }
+
+
+def test_how_much_of_the_way_is_covered():
+    best = LinearParams(3.0, 4.0)
+    assert covered(np.array([[0.0, 0.0], [3.0, 4.0]]), best) == 1
+    assert covered(np.array([[0.0, 0.0], [1.5, 2.0]]), best) == 0.5
+    assert covered(np.array([[0.0, 0.0], [-3.0, -4.0]]), best) == -1
+    assert covered(np.array([[3.0, 4.0]]), best) == 1
+
+
+def test_every_optimizer_has_a_panel_that_says_how_far_it_came():
+    outcome = run(Config(epochs=3))
+    for name in "raw", "scaled":
+        panels = outcome.plots[f"{name}_paths"].figure().axes
+        assert len(panels) == 4
+        assert all(" of the way" in axes.get_title() for axes in panels)
+
+
 def test_no_epochs_are_refused():
-    with pytest.raises(ValueError, match="epochs must be at least 1; got 0"):
+    with pytest.raises(ValueError, match="epochs must be from 1 to 1000000; got 0"):
         run(Config(epochs=0))

@@ -80,5 +80,5 @@ def test_integers_are_refused_by_both():
 
 
 def test_no_epochs_are_refused():
-    with pytest.raises(ValueError, match="epochs must be at least 1; got 0"):
+    with pytest.raises(ValueError, match="epochs must be from 1 to 1000000; got 0"):
         seven_steps.run(seven_steps.Config(epochs=0))

@@ -5,13 +5,18 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from funclearn.graphs._adjoints import accumulate, has_adjoints, joined, rules
+from funclearn.graphs._adjoints import accumulate, have_adjoint, joined, rules
+
+
+def all_used(tape):
+    """All results of all records, as if each were used."""
+    return {place: tape.results(place) for place in range(len(tape.records))}
 
 
 def adjoints_of(recorded, function, arguments, cotangents):
     """The adjoints of the arguments, by the rules of the function's tape."""
     tape, outputs = recorded(function, *arguments)
-    local = rules(tape, range(len(tape.records)))
+    local = rules(tape, all_used(tape))
     found = accumulate(tape, local, zip(outputs, cotangents, strict=True))
     return [joined(tape, tape.results(place), found) for place in range(len(arguments))]
 
@@ -55,21 +60,31 @@ def test_integers_have_no_adjoint(recorded):
 def test_rules_are_of_equations_that_depend_on_floating_point_inputs(recorded):
     tape, _ = recorded(lambda x, n: jnp.sin(x) * jnp.arange(3.0) + n * 2, 1.0, 3)
     floating = {place for place, one in enumerate(tape.records) if one.active}
-    assert all(has_adjoints(tape, place) for place in floating)
+    assert all(have_adjoint(tape, tape.results(place)) for place in floating)
     equations = {place for place, one in enumerate(tape.records) if one.equation}
-    assert {*rules(tape, range(len(tape.records)))} == floating & equations
+    assert {*rules(tape, all_used(tape))} == floating & equations
     (integer,) = (
         place
         for place in equations
         if tape.records[place].operation == "mul" and place not in floating
     )
     assert tape.records[integer].results[0] == 6
-    assert not has_adjoints(tape, integer)
+    assert not have_adjoint(tape, tape.results(integer))
+
+
+def test_an_operation_of_which_integers_alone_are_used_is_not_differentiated(recorded):
+    tape, _ = recorded(lambda x: jnp.sum(x[jnp.argsort(x)]), jnp.array([3.0, 1.0]))
+    (sort,) = (
+        place for place, one in enumerate(tape.records) if one.operation == "sort"
+    )
+    values, order = tape.results(sort)
+    assert {*rules(tape, {sort: [values]})} == {sort}
+    assert not rules(tape, {sort: [order]})
 
 
 def test_a_rule_gives_a_term_for_every_operand(recorded):
     tape, (output,) = recorded(lambda x, y: x / y, 3.0, 2.0)
-    (rule,) = rules(tape, range(len(tape.records))).values()
+    (rule,) = rules(tape, all_used(tape)).values()
     x, y = (tape.results(place)[0] for place in range(2))
     assert rule({output: jnp.float32(4)}) == {x: 2, y: -3}
     assert rule({}) == {x: 0, y: 0}
@@ -77,7 +92,7 @@ def test_a_rule_gives_a_term_for_every_operand(recorded):
 
 def test_an_operand_that_is_used_twice_has_the_sum(recorded):
     tape, (output,) = recorded(lambda x: x * x, 3.0)
-    (rule,) = rules(tape, range(len(tape.records))).values()
+    (rule,) = rules(tape, all_used(tape)).values()
     assert rule({output: jnp.float32(1)}) == {tape.results(0)[0]: 6}
 
 

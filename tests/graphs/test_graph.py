@@ -93,3 +93,10 @@ def test_nodes_are_found_by_name():
     assert graph.node("b") is other
     with pytest.raises(KeyError, match="no node is called 'c'; there are a, b"):
         graph.node("c")
+
+
+def test_a_notebook_shows_the_picture():
+    graph = graphs.trace(lambda x: x * jnp.sin(x), 2.0)
+    assert graph._repr_svg_() == graphs.to_svg(graph)
+    inner = graphs.trace(lambda x: jax.lax.fori_loop(0, 2, lambda _, y: y * x, x), 2.0)
+    assert inner.nodes[-1].inner._repr_svg_().startswith("<svg")

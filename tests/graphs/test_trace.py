@@ -241,6 +241,94 @@ def test_values_and_adjoints_are_those_of_jax(name):
         np.testing.assert_allclose(adjoints[place], gradient, rtol=1e-5, atol=1e-6)
 
 
+def _sorted_with_places(x):
+    _, places = jax.lax.sort([-x, jnp.arange(3)], num_keys=1)
+    return jnp.sum(x[places] * jnp.arange(3.0))
+
+
+def _two_uses(x):
+    values, places = jax.lax.top_k(x, 2)
+    return values[0] * jnp.sum(x[places])
+
+
+def _counted(x):
+    count, _ = jax.lax.fori_loop(0, 3, lambda i, s: (s[0] + i, s[1] * x[0]), (0, x[1]))
+    return count * x[2]
+
+
+def _counted_while(x):
+    count, _ = jax.lax.while_loop(
+        lambda s: s[1] < 50, lambda s: (s[0] + 1, s[1] * 2), (0, x[0])
+    )
+    return count * jnp.sum(x)
+
+
+def _in_a_branch(x):
+    return jax.lax.cond(x[0] > 0, lambda v: (jnp.argmax(v), v), lambda v: (0, -v), x)[
+        0
+    ] * jnp.sum(x)
+
+
+X = jnp.array([3.0, 1.0, 2.0])
+
+# By hand: the largest is the first, the middle one the last.
+integers_used = {
+    "argsort": (lambda x: jnp.sum(x[jnp.argsort(x)] * jnp.arange(3.0)), [2, 0, 1]),
+    "smallest": (lambda x: x[jnp.argsort(x)[0]], [0, 1, 0]),
+    "top_k": (lambda x: jnp.sum(x[jax.lax.top_k(x, 2)[1]]), [1, 0, 1]),
+    "sort of several": (_sorted_with_places, [0, 2, 1]),
+    "argmax and max": (lambda x: jnp.max(x) * x[jnp.argmax(x)], [6, 0, 0]),
+    "values and places": (_two_uses, [3 + 5, 0, 3]),
+    "counter of a fori_loop": (_counted, [0, 0, 3]),
+    # 3 · 2⁵ is the first power above 50.
+    "counter of a while_loop": (_counted_while, [5, 5, 5]),
+    "branch": (_in_a_branch, [0, 0, 0]),
+    "exponent of frexp": (lambda x: jnp.sum(jnp.frexp(x)[1] * x), [2, 1, 2]),
+    "unique": (lambda x: jnp.sum(x[jnp.unique(x, True, size=2)[1]]), [0, 1, 1]),
+    "searchsorted": (lambda x: x[jnp.searchsorted(jnp.sort(x), 2.5)], [0, 0, 1]),
+    "median": (jnp.median, [0, 0, 1]),
+    "rank": (lambda x: jnp.sum(jax.scipy.stats.rankdata(x) * x), [3, 1, 2]),
+    "cast": (lambda x: x.astype(int)[0] * x[1], [0, 3, 0]),
+}
+
+
+@pytest.mark.parametrize("name", integers_used)
+def test_operations_of_which_only_an_integer_is_used(name):
+    function, gradient = integers_used[name]
+    graph = graphs.trace(function, X)
+    np.testing.assert_allclose(graph.nodes[0].adjoint, gradient, rtol=1e-6)
+    for write in graphs.to_text, graphs.to_svg, graphs.to_dot:
+        assert write(graph)
+    for edge in graph.edges:
+        adjoints = graph.nodes[edge.source].adjoint, graph.nodes[edge.target].adjoint
+        assert edge.derivative is None or not any(one is None for one in adjoints)
+
+
+def test_an_edge_of_integers_between_nodes_with_adjoints_has_no_derivative():
+    graph = graphs.trace(_two_uses, X)
+    (top,) = (node.name for node in graph.nodes if node.operation == "top_k")
+    derivatives = {
+        target.operation: edge.derivative
+        for edge in graph.edges
+        for target in [graph.nodes[edge.target]]
+        if graph.nodes[edge.source].name == top
+    }
+    assert derivatives["slice"] and not all(derivatives.values())
+
+
+def test_what_gradients_do_not_pass_is_not_differentiated():
+    def function(x):
+        constant = jax.lax.stop_gradient(jnp.sin(x))
+        # JAX cannot differentiate a callback, and need not.
+        kind = jax.ShapeDtypeStruct((), x.dtype)
+        return x * jax.pure_callback(lambda v: np.cos(v), kind, constant)
+
+    graph = graphs.trace(function, 0.5)
+    assert graph.nodes[0].adjoint == jax.grad(function)(0.5)
+    stopped = [node for node in graph.nodes if node.operation == "stop_gradient"]
+    assert [node.adjoint for node in stopped] == [None]
+
+
 def test_the_sources_graph(maps):
     graph = graphs.trace(sources_function, 1.0, 2.0, 3.0)
     assert [(node.name, node.formula) for node in graph.nodes] == [

@@ -110,6 +110,16 @@ def in_cond(predictions, targets):
     )
 
 
+def carried(predictions, targets):
+    """The carry is the targets at first, and something else thereafter."""
+
+    def halve(state):
+        column = targets[:, None]
+        return state + jnp.mean(column - state) * predictions[:, 0]
+
+    return jax.lax.while_loop(lambda state: state[0] > 0, halve, targets)
+
+
 def filled(targets):
     return jnp.zeros((N, 1)) - targets
 
@@ -188,12 +198,13 @@ ACCIDENTS = {
     "map": (lambda p, t: jax.lax.map(lambda x: mse(*x), (p, t)), COLUMNS, FLATS),
     "while": (in_while, COLUMN, FLAT),
     "cond": (in_cond, COLUMN, FLAT),
+    "carry of a loop": (carried, COLUMN, FLAT),
 }
 
 
-def named_column(x, y):
+def named_column(x):
     column = x[:, None]
-    return column - y
+    return column - x
 
 
 def kernel(x, y):
@@ -213,23 +224,32 @@ def pairs_in_scan(x):
     return jax.lax.scan(add, 0.0, length=2)[0]
 
 
-def named_column_in_scan(x, y):
+def named_column_in_scan(x):
     column = x[:, None]
 
     def add(total, _):
-        return total + jnp.sum(column - y), None
+        return total + jnp.sum(column - x), None
 
     return jax.lax.scan(add, 0.0, length=2)[0]
 
 
-def named_column_in_cond(x, y):
+def named_column_in_while(x):
     column = x[:, None]
-    return jax.lax.cond(x[0] > 0, lambda: jnp.sum(column - y), lambda: 0.0)
+    return jax.lax.while_loop(
+        lambda total: total < jnp.sum(column * x),
+        lambda total: total + jnp.sum(column - x),
+        0.0,
+    )
 
 
-def named_cast(x, y):
+def named_column_in_cond(x):
+    column = x[:, None]
+    return jax.lax.cond(x[0] > 0, lambda: jnp.sum(column - x), lambda: 0.0)
+
+
+def named_cast(x):
     column = x[:, None].astype(jnp.bfloat16)
-    return column - y
+    return column - x
 
 
 def named_row(x, y):
@@ -289,8 +309,8 @@ MEANT = {
     "NumPy reshape": (lambda p: p - GRID.reshape(1, -1), COLUMN),
     "sign": (lambda x, y: -x[:, None] + y, FLAT, FLAT),
     "function of it": (lambda x, y: jnp.exp(-x[:, None]) * y, FLAT, FLAT),
-    "under a name": (named_column, FLAT, FLAT),
-    "cast under a name": (named_cast, FLAT, FLAT),
+    "under a name": (named_column, FLAT),
+    "cast under a name": (named_cast, FLAT),
     "row under a name": (named_row, FLAT, FLAT),
     "for a callee": (lambda x, y: kernel(x[:, None], y[None, :]), FLAT, FLAT),
     "scaled for a callee": (
@@ -322,13 +342,13 @@ MEANT = {
     ),
     "hessian of pairs": (jax.hessian(lambda x: jnp.sum(x[:, None] / x)), FLAT),
     "in scan": (pairs_in_scan, FLAT),
-    "named in scan": (named_column_in_scan, FLAT, FLAT),
-    "named in cond": (named_column_in_cond, FLAT, FLAT),
+    "named in scan": (named_column_in_scan, FLAT),
+    "named in while": (named_column_in_while, FLAT),
+    "named in cond": (named_column_in_cond, FLAT),
     "named in vmap": (
-        lambda x, y: (lambda column: jax.vmap(lambda a: column - a * y)(jnp.ones(3)))(
+        lambda x: (lambda column: jax.vmap(lambda a: a * (column - x))(jnp.ones(3)))(
             x[:, None]
         ),
-        FLAT,
         FLAT,
     ),
 }

@@ -6,11 +6,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import nnx
 from jax.core import Tracer
 
 from funclearn.testing._calls import (
     copies,
-    forget_compilation,
     is_jitted,
     is_traceable,
     is_used_key,
@@ -18,6 +18,7 @@ from funclearn.testing._calls import (
     line_of,
     name_of,
     to_jaxpr,
+    traced_anew,
     vmap_and_loop,
 )
 
@@ -31,10 +32,39 @@ def test_names():
     assert name_of(functools.partial(double)) == "partial"
 
 
-def test_only_results_of_jit_are_jitted():
-    assert is_jitted(jax.jit(double))
-    assert not is_jitted(double)
-    assert not is_jitted(jax.vmap(double))
+class Jitted:
+    """A class whose methods are jitted, as users decorate them."""
+
+    @functools.partial(jax.jit, static_argnums=0)
+    def __call__(self, x):
+        return 2 * x
+
+    @functools.partial(jax.jit, static_argnums=0)
+    def step(self, x):
+        return 2 * x
+
+    def around(self, x):
+        return self.step(x)
+
+
+JITTED = {
+    "jit": (jax.jit(double), True),
+    "nnx": (nnx.jit(double), True),
+    "partial": (functools.partial(functools.partial(jax.jit(double))), True),
+    "method": (Jitted().step, True),
+    "object": (Jitted(), True),
+    "plain": (double, False),
+    "vmap": (jax.vmap(jax.jit(double)), False),
+    "around": (Jitted().around, False),
+    "class": (Jitted, False),
+    "partial of plain": (functools.partial(double), False),
+}
+
+
+@pytest.mark.parametrize("case", JITTED.values(), ids=JITTED)
+def test_what_calls_nothing_but_a_result_of_jit_is_jitted(case):
+    function, expected = case
+    assert is_jitted(function) == expected
 
 
 TRACEABLE = [
@@ -111,16 +141,19 @@ def test_leaves_that_jit_cannot_take_are_static():
     assert len(traced) == 2
 
 
-def test_a_forgotten_compilation_is_made_again():
+def test_what_is_traced_anew_is_kept_for_later_calls():
     traced = []
     jitted = jax.jit(lambda x: traced.append(x) or x)
     jitted(1.0)
-    forget_compilation(double)
-    jitted(1.0)
-    assert len(traced) == 1
-    forget_compilation(jitted)
+    with traced_anew():
+        jitted(1.0)
+        jitted(1.0)
+        assert len(traced) == 2
     jitted(1.0)
     assert len(traced) == 2
+    with traced_anew():
+        jitted(1.0)
+    assert len(traced) == 3
 
 
 AXES = {

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from flax import linen
+from flax import linen, nnx
 from jax.core import Tracer
 
 import funclearn as fl
@@ -24,6 +24,7 @@ from funclearn.testing import (
     assert_same_under_jit,
     assert_vmap_equals_loop,
 )
+from funclearn.testing._compilation import counting_compilations
 
 KEY = jax.random.key(0)
 
@@ -258,6 +259,100 @@ def test_random_numbers_that_jit_has_frozen(fails):
     frozen = jax.jit(lambda x: x + generator.normal())
     assert frozen(1.0) == frozen(1.0)
     fails(assert_deterministic, frozen, 1.0)
+
+
+class Around:
+    """Calls what is jitted below the top."""
+
+    def __init__(self, function):
+        self.function = jax.jit(function)
+
+    def __call__(self, x):
+        return self.function(x)
+
+
+class Decorated:
+    """Has its method jitted."""
+
+    def __init__(self, function):
+        self.function = function
+
+    @functools.partial(jax.jit, static_argnums=0)
+    def __call__(self, x):
+        return self.function(x)
+
+
+def in_a_scan(function):
+    jitted = jax.jit(function)
+    return lambda x: jax.lax.scan(lambda c, _: (jitted(c), None), x, length=2)[0]
+
+
+BELOW = {
+    "partial": lambda f: functools.partial(jax.jit(f)),
+    "lambda": lambda f: (lambda jitted: lambda x: jitted(x))(jax.jit(f)),
+    "nnx.jit": nnx.jit,
+    "class": Around,
+    "method": lambda f: Around(f).__call__,
+    "decorated method": Decorated,
+    "twice": lambda f: jax.jit(jax.jit(f)),
+    "vmap": lambda f: jax.vmap(jax.jit(f)),
+    "grad": lambda f: jax.grad(lambda x: jnp.sum(jax.jit(f)(x) ** 2)),
+    "scan": in_a_scan,
+    "checkpoint": lambda f: jax.checkpoint(jax.jit(f)),
+    "eager call among others": lambda f: (lambda j: lambda x: np.asarray(j(x)))(
+        jax.jit(f)
+    ),
+}
+
+
+@pytest.mark.parametrize("wrap", BELOW.values(), ids=BELOW)
+def test_random_numbers_that_a_jit_below_the_top_has_frozen(wrap, fails):
+    generator = np.random.default_rng(0)
+    frozen = wrap(lambda x: x + generator.normal())
+    x = jnp.ones(3)
+    np.testing.assert_array_equal(frozen(x), frozen(x))
+    fails(assert_deterministic, frozen, x)
+
+
+@pytest.mark.parametrize("name", [name for name in BELOW if name[:5] != "eager"])
+def test_jit_does_not_take_a_trace_from_below_for_the_function(name, fails):
+    generator = np.random.default_rng(0)
+    frozen = BELOW[name](lambda x: x + generator.normal())
+    frozen(jnp.ones(3))
+    fails(assert_same_under_jit, frozen, jnp.ones(3))
+
+
+@pytest.mark.parametrize("wrap", BELOW.values(), ids=BELOW)
+def test_what_is_pure_may_be_jitted_at_any_depth(wrap):
+    function = wrap(lambda x: jnp.sin(x) + 1)
+    assert_deterministic(function, jnp.ones(3))
+    if wrap is not BELOW["eager call among others"]:
+        assert_same_under_jit(function, jnp.ones(3))
+        assert_compiles_once(function, (jnp.ones(3),), (jnp.ones(3),))
+
+
+def test_vmap_of_a_number_that_a_jit_below_has_frozen(fails):
+    generator = np.random.default_rng(0)
+    frozen = jax.jit(lambda x: x + generator.normal())
+    fails(assert_vmap_equals_loop, lambda x: 2 * frozen(x), jnp.ones(3))
+
+
+def test_dropout_whose_state_is_hidden_in_a_closure(fails):
+    dropout = nnx.Dropout(0.5, rngs=nnx.Rngs(0))
+    fails(assert_deterministic, lambda x: dropout(x), jnp.ones(20))
+    # As an argument the state is the same in both calls.
+    assert_deterministic(lambda module, x: module(x), dropout, jnp.ones(20))
+    assert_deterministic(nnx.jit(lambda module, x: module(x)), dropout, jnp.ones(20))
+
+
+def test_what_was_compiled_before_an_assertion_is_kept():
+    function = jax.jit(lambda x: jnp.sin(x))
+    function(1.0)
+    assert_deterministic(function, 1.0)
+    assert_same_under_jit(function, 1.0)
+    with counting_compilations() as compilations:
+        function(1.0)
+    assert not compilations
 
 
 def test_the_smallest_difference_counts(fails):

@@ -130,5 +130,10 @@ def _draw_prices(prices: tuple[Price, ...], axes: Axes) -> None:
     axes.set_xticks(weights, map(str, weights))
     axes.set_xticks([], minor=True)
     axes.set(xlabel="Number of weights", ylabel="Cost (evaluations of the loss)")
-    axes.set_title("Nudging pays for every weight,\nthe gradient once for all of them")
+    last = prices[-1]
+    axes.set_title(
+        "Nudging pays for every weight,\nthe gradient once for all of them"
+        if last.nudging > 2 * last.gradient
+        else "The price of nudging and of the gradient"
+    )
     axes.legend()

@@ -1,6 +1,5 @@
 """Readings of one quantity and what they stand for: the thermometer's, or a file's."""
 
-import csv as csv_files
 from pathlib import Path
 from typing import NamedTuple
 
@@ -44,7 +43,7 @@ def readings(csv: Path | None, target: str | None) -> Readings:
     """Reads a file of two columns; without one, gives the thermometer's readings.
 
     Args:
-        csv: a file of comma-separated numbers whose first line names its columns.
+        csv: a table of numbers whose first line names its columns.
         target: the column to predict, from the other one.
 
     Raises:
@@ -57,7 +56,8 @@ def readings(csv: Path | None, target: str | None) -> Readings:
             raise ValueError(f"target names a column of csv; got {target!r} alone.")
         data = fl.data.thermometer()
         return Readings(data, f"Reading ({THERMOMETER_UNIT})", "Temperature (°C)")
-    names = _header(csv)
+    table = fl.data.read_table(csv)
+    names = table.names
     listed = ", ".join(map(repr, names))
     if target is None:
         raise ValueError(f"target must name a column of {csv}: {listed}.")
@@ -65,8 +65,8 @@ def readings(csv: Path | None, target: str | None) -> Readings:
         raise ValueError(
             f"{csv} must have two columns, an input and a target; got {listed}."
         )
-    data = fl.data.read_csv(csv, target=target)
-    (input_name,) = (name for name in names if name != target)
+    data, encoder = fl.data.encode(table, target=target)
+    (input_name,) = encoder.input_names
     return Readings(data._replace(inputs=data.inputs[:, 0]), input_name, target)
 
 
@@ -92,10 +92,3 @@ def _unit(name: str) -> str:
 
 def _factor(unit: str) -> str:
     return f"({unit})" if any(sign in unit for sign in "/·* ") else unit
-
-
-def _header(path: Path) -> tuple[str, ...]:
-    with open(path, newline="", encoding="utf-8-sig") as file:
-        rows = csv_files.reader(file)
-        first = next((row for row in rows if "".join(row).strip()), [])
-    return tuple(name.strip() for name in first)

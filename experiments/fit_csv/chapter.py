@@ -1,10 +1,13 @@
-"""Fits a model to the columns of a CSV file, by default of one that comes with it.
+"""Fits a model to the columns of a table, by default of one that comes with it.
 
     python -m experiments.fit_csv --csv FILE --target COLUMN --model linear
+    python -m experiments.fit_csv --csv FILE --target COLUMN --task classification
+    python -m experiments.fit_csv --load results/fit_csv/model.json --predict FILE
 
 The rows are split at random, the columns standardised with the numbers of the training
 part, and the mean squared error, or another loss, minimised. Losses, predictions and
-the parameters of a linear model are in the units of the file.
+the parameters of a linear model are in the units of the file. Classes, whole numbers or
+text, are told apart by the cross-entropy of a softmax.
 
 The file that comes with it is made up: 120 days of a house whose heating power is
 
@@ -14,19 +17,22 @@ The file that comes with it is made up: 120 days of a house whose heating power 
 and a normal error of 0.3 kW. A linear fit should find about these numbers again.
 """
 
-import csv
 import dataclasses
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Annotated, Literal
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import optax
 
 import funclearn as fl
 from experiments._thermometer import LOSSES, LossName
+from experiments.fit_csv import rows
+from experiments.fit_csv.determined import determine
+from experiments.fit_csv.found import Fit, Line, Result, Side
+from experiments.fit_csv.model_file import Fitted, load, predict, predicted
+from experiments.harness import Count, Fraction, Positive, Range, Seed, Settings
 
 SOURCES = ("Chapter notes: the mechanics of learning",)
 
@@ -34,187 +40,213 @@ HEATING = Path(__file__).with_name("heating.csv")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(Settings):
     """Settings of the experiment."""
 
     csv: Path | None = None
-    """File of comma-separated numbers; by default the one about heating."""
+    """File of a table; by default the one about heating."""
     header: bool = True
     """Whether the file's first line names its columns."""
+    delimiter: str | None = None
+    """What parts the fields; by default it is found."""
+    decimal: Literal[".", ","] = "."
+    """The decimal mark."""
     target: str = "heating power (kW)"
     """Column to predict: its name, or its position from 0 where there is no header."""
-    inputs: tuple[str, ...] = ()
+    inputs: tuple[str, ...] | None = None
     """Columns to predict from, likewise; by default all others."""
+    missing: Literal["refuse", "drop", "mean"] = "refuse"
+    """Missing cells: refused, their rows left out, or the training rows' mean."""
+    categories: Literal["refuse", "one-hot"] = "refuse"
+    """Columns of text: refused, or zeros and ones for every text."""
+    task: Literal["regression", "classification"] = "regression"
+    """Whether the target is a number to predict or a class."""
     model: Literal["linear", "polynomial", "mlp"] = "linear"
     """A linear model, a polynomial of one input, or a multi-layer perceptron."""
-    degree: int = 3
+    degree: Annotated[int, Range(1, 20)] = 3
     """Degree of the polynomial."""
-    widths: tuple[int, ...] = (16, 16)
+    widths: Annotated[tuple[int, ...], Range(1, 10_000)] = (16, 16)
     """Widths of the perceptron's hidden layers."""
     loss: LossName = "mse"
-    """Loss to minimise; Huber's is linear from one standard deviation on."""
+    """Loss of regression; Huber's is linear from one standard deviation on."""
     optimizer: Literal["adam", "sgd"] = "adam"
     """How gradients become steps."""
-    learning_rate: float = 0.01
+    learning_rate: Positive = 0.01
     """Learning rate, for standardised columns."""
-    epochs: int = 2000
+    epochs: Count = 2000
     """Number of epochs."""
     batch_size: int | None = None
     """Rows a step; by default all of them."""
-    validation_fraction: float = 0.2
+    validation_fraction: Fraction = 0.2
     """Part of the rows that is kept out of training."""
-    seed: int = 0
-    """Seed of the split, the initial parameters and the order of batches."""
+    test_fraction: Annotated[float, Range(0, 0.99)] = 0.0
+    """Part of the rows that is kept out of both, to be judged once at the end."""
+    seed: Seed = 0
+    """Seed of the splits, the initial parameters and the order of batches."""
+    repeats: Annotated[int, Range(0, 1000)] = 0
+    """How often to split and train anew, for intervals."""
+    predict: Path | None = None
+    """Another file with the same columns, to predict the target for."""
+    load: Path | None = None
+    """Model that an earlier run wrote as model.json; nothing is trained then."""
+
+    def __post_init__(self) -> None:
+        """Checks every setting, and those that go together."""
+        super().__post_init__()
+        if self.load is not None and self.predict is None:
+            raise ValueError("load needs a file to predict for; pass --predict FILE.")
+        if self.task == "regression":
+            return
+        if self.loss != "mse":
+            raise ValueError(
+                "loss is one of regression; classes have the cross-entropy; got "
+                f"{self.loss!r}."
+            )
+        if self.model == "polynomial":
+            raise ValueError(
+                "model must be linear or mlp for classes; got 'polynomial'."
+            )
+
+    @property
+    def path(self) -> Path:
+        """The file to read."""
+        return self.csv or HEATING
+
+    def column(self, text: str) -> str | int:
+        """A column's name, or its position where there is no header."""
+        return int(text) if text.isdecimal() and not self.header else text
+
+    def columns(self) -> list[str | int] | None:
+        """The columns of inputs likewise; None for all others."""
+        return None if self.inputs is None else [*map(self.column, self.inputs)]
+
+    def make_model(self, columns: int, classes: int) -> fl.Model:
+        """Makes a model of inputs `(rows, columns)`.
+
+        Its predictions are `(rows,)`, or of classes `(rows, classes)`.
+        """
+        if classes:
+            hidden = self.widths if self.model == "mlp" else ()
+            return fl.models.mlp((columns, *hidden, classes))
+        if self.model == "linear":
+            return fl.models.affine(columns)
+        if self.model == "mlp":
+            network = fl.models.mlp((columns, *self.widths, 1))
+            return fl.Model(
+                network.init, lambda params, x: network.apply(params, x)[:, 0]
+            )
+        if columns > 1:
+            raise ValueError(f"a polynomial has one column of inputs; got {columns}.")
+        powers = fl.models.polynomial(self.degree)
+        return fl.Model(powers.init, lambda params, x: powers.apply(params, x[:, 0]))
 
 
-class Side(NamedTuple):
-    """The training or the validation part, in the units of the file.
-
-    Attributes:
-        inputs: `(rows, columns)`.
-        targets: `(rows,)`.
-        predictions: `(rows,)`, by the trained model.
-        losses: `(epochs,)`, the loss that is minimised, before every epoch.
-    """
-
-    inputs: Any
-    targets: Any
-    predictions: Any
-    losses: Any
-
-    def error(self) -> float:
-        """The mean squared error of the trained model."""
-        residuals = np.subtract(self.targets, self.predictions, dtype=float)
-        return float(np.mean(residuals**2))
-
-    def r_squared(self) -> float:
-        """R², the part of the targets' variance that the model explains."""
-        variance = np.var(self.targets, dtype=float)
-        return float(1 - self.error() / variance) if variance else np.nan
-
-
-class Fit(NamedTuple):
-    """What training found, in the units of the file.
-
-    Attributes:
-        sides: "training" and "validation" -> that part of the data.
-        line: the parameters, if the model is linear.
-        curve: inputs and predictions, if there is one column of inputs.
-        target_scale: the standard deviation of the training targets.
-    """
-
-    sides: dict[str, Side]
-    line: fl.models.LinearParams | None
-    curve: tuple[Any, Any] | None
-    target_scale: Any
-
-    def losses(self, name: LossName) -> dict[str, float]:
-        """What the trained model has of a loss on either side."""
-        loss, scale = LOSSES[name], jnp.asarray(self.target_scale)
-        scaled = {
-            part: loss.function(side.predictions / scale, side.targets / scale)
-            for part, side in self.sides.items()
-        }
-        return {part: float(one * scale**loss.power) for part, one in scaled.items()}
-
-
-class Result(NamedTuple):
-    """A fit, and what the columns are called."""
-
-    fit: Fit
-    target: str
-    inputs: tuple[str, ...]
-
-
-def read(config: Config) -> tuple[fl.Dataset, tuple[str, ...]]:
-    """Reads inputs `(rows, columns)`, targets `(rows,)` and the inputs' names."""
-    path = config.csv or HEATING
-
-    def column(text: str) -> str | int:
-        return int(text) if text.isdecimal() and not config.header else text
-
-    data = fl.data.read_csv(
-        path,
-        target=column(config.target),
-        inputs=[column(text) for text in config.inputs] or None,
-        header=config.header,
-    )
-    with open(path, newline="", encoding="utf-8-sig") as file:
-        first = next(row for row in csv.reader(file) if "".join(row).strip())
-    names = [text.strip() for text in first] if config.header else range(len(first))
-    others = (str(name) for name in names if str(name) != config.target)
-    return data, config.inputs or tuple(others)
-
-
-def make_model(config: Config, columns: int) -> fl.Model:
-    """Makes a model of inputs `(rows, columns)` and predictions `(rows,)`."""
-    if config.model == "linear":
-        return fl.models.affine(columns)
-    if config.model == "mlp":
-        network = fl.models.mlp((columns, *config.widths, 1))
-        return fl.Model(network.init, lambda params, x: network.apply(params, x)[:, 0])
-    if columns > 1:
-        raise ValueError(f"a polynomial has one column of inputs; got {columns}.")
-    powers = fl.models.polynomial(config.degree)
-    return fl.Model(powers.init, lambda params, x: powers.apply(params, x[:, 0]))
-
-
-@partial(jax.jit, static_argnames="config")
-def train(data: fl.Dataset, config: Config) -> Fit:
-    """Splits, standardises, trains and predicts: one compiled function."""
-    split_key, init_key, run_key = jax.random.split(jax.random.key(config.seed), 3)
-    training, validation = fl.data.split(split_key, data, config.validation_fraction)
-    scaled, scaler = fl.data.standardise(training, targets=True)
-    columns = data.inputs.shape[1]
-    model = make_model(config, columns)
-    loss, power = LOSSES[config.loss]
-    scale = jnp.asarray(scaler.target_scale)
+@partial(jax.jit, static_argnames=("config", "classes"))
+def train(
+    training: fl.Dataset,
+    validation: fl.Dataset,
+    keys: list[jax.Array],
+    config: Config,
+    classes: int,
+) -> fl.Run:
+    """Trains on scaled rows: one compiled function."""
+    init_key, run_key = keys
+    model = config.make_model(training.inputs.shape[1], classes)
+    loss = fl.losses.cross_entropy if classes else LOSSES[config.loss].function
     optimizer = getattr(optax, config.optimizer)(config.learning_rate)
-    run = fl.fit(
+    return fl.fit(
         fl.make_train_step(fl.make_objective(model, loss), optimizer),
         fl.init_state(run_key, model.init(init_key), optimizer),
-        scaled,
-        scaler(validation),
+        training,
+        validation,
         epochs=config.epochs,
         batch_size=config.batch_size,
         evaluate=fl.make_evaluation(model, loss),
     )
 
-    def predict(data: fl.Dataset) -> jax.Array:
-        scaled = model.apply(run.state.params, scaler(data).inputs)
-        return scaler.unscale_predictions(scaled)
 
-    def side(data: fl.Dataset, losses: jax.Array) -> Side:
-        return Side(*data, predict(data), losses * scale**power)
+def fit(
+    table: fl.data.Table, classes: tuple[str, ...], config: Config, key: jax.Array
+) -> Fit:
+    """Splits, encodes, standardises, trains and predicts."""
+    split_key, *train_keys = jax.random.split(key, 3)
+    parts = rows.deal(table, config, split_key)
+    data = {name: _arrays(one, classes) for name, one in parts.data.items()}
+    scaled, scaler = fl.data.standardise(data["training"], targets=not classes)
+    run = train(scaled, scaler(data["validation"]), train_keys, config, len(classes))
+    fitted = Fitted(jax.device_get(run.state.params), scaler, parts.encoder, classes)
+    model = config.make_model(data["training"].inputs.shape[1], len(classes))
+    unit = 1.0
+    if not classes:
+        unit = float(np.asarray(scaler.target_scale)) ** LOSSES[config.loss].power
+    losses = {"training": run.history.loss, "validation": run.history.evaluation}
 
-    grid = jnp.linspace(jnp.min(data.inputs), jnp.max(data.inputs), 201)
+    def outputs(inputs: np.ndarray) -> np.ndarray:
+        found = predicted(model, fitted.params, scaler, inputs)
+        return found.argmax(axis=1) if classes else found
+
+    sides = {
+        name: Side(
+            inputs=np.asarray(one.inputs),
+            targets=np.asarray(one.targets),
+            predictions=outputs(np.asarray(one.inputs)),
+            losses=np.asarray(losses.get(name, ()), float) * unit,
+        )
+        for name, one in data.items()
+    }
+    shown, names = sides["training"], parts.encoder.input_names
+    linear = config.model == "linear" and not classes
+    grid = np.linspace(shown.inputs.min(), shown.inputs.max(), 201)
     return Fit(
-        sides={
-            "training": side(training, run.history.loss),
-            "validation": side(validation, run.history.evaluation),
-        },
-        line=scaler.unscale(run.state.params) if config.model == "linear" else None,
-        curve=(grid, predict(fl.Dataset(grid[:, None], grid)))
-        if columns == 1
-        else None,
-        target_scale=scale,
+        sides,
+        fitted,
+        determine(shown.inputs, shown.targets, names) if linear else None,
+        _line(fitted) if linear else None,
+        (grid, outputs(grid[:, None])) if len(names) == 1 and not classes else None,
     )
+
+
+def _arrays(data: fl.Dataset, classes: tuple[str, ...]) -> fl.Dataset:
+    targets = np.asarray(data.targets)
+    return data._replace(targets=targets.astype(np.int32) if classes else targets)
+
+
+def _line(fitted: Fitted) -> Line:
+    """The parameters of a linear model in the units of the file, in float64."""
+    scaler, (weight, bias) = fitted.scaler, fitted.params
+    scale = np.asarray(scaler.target_scale, float)
+    weight = scale * np.asarray(weight, float) / np.asarray(scaler.input_scale, float)
+    bias = scale * float(bias) + np.asarray(scaler.target_shift, float)
+    return Line(weight, float(bias - np.asarray(scaler.input_shift, float) @ weight))
 
 
 def study(config: Config) -> Result:
-    """Reads and fits.
+    """Reads, fits, and predicts what is asked for.
 
     Raises:
-        OSError: if the file cannot be read.
-        ValueError: if a column or a cell is not as it must be, or training diverged.
+        OSError: if a file cannot be read.
+        ValueError: if a setting, a column or a cell is not as it must be, or training
+            diverged.
     """
-    data, inputs = read(config)
-    fit: Fit = jax.device_get(train(data, config))
-    if not np.isfinite(fit.sides["training"].predictions).all():
+    other = config.predict
+    if config.load is not None and other is not None:
+        fitted, config = load(config, config.load)
+        return Result((), config.target, (), predict(fitted, config, other))
+    table, classes = rows.read(config)
+    rows.check_cells(table, config)
+    key = jax.random.key(config.seed)
+    keys = [key, *(jax.random.fold_in(key, at) for at in range(2, config.repeats + 2))]
+    fits = tuple(fit(table, classes, config, one) for one in keys)
+    sides = [side for one in fits for side in one.sides.values()]
+    if not all(np.isfinite([*s.predictions, *s.losses]).all() for s in sides):
         raise ValueError(
             f"training diverged; learning_rate must be below {config.learning_rate}."
         )
-    target, *names = (
-        name if config.header else f"column {name}" for name in (config.target, *inputs)
+    first, named = fits[0].fitted, ("" if config.header else "column ")
+    inputs = tuple(f"{named}{name}" for name in first.encoder.input_names)
+    return Result(
+        fits,
+        f"{named}{config.target}",
+        inputs,
+        None if other is None else predict(first, config, other),
     )
-    return Result(fit, target, tuple(names))

@@ -89,6 +89,7 @@ class Outcome:
         history: column name -> one value an epoch (all of one length); empty where
             there is no training run.
         findings: sentences about this run, with its own numbers in them.
+        files: name -> content of further files for its folder.
     """
 
     computed: Mapping[str, Any] = dataclasses.field(default_factory=dict)
@@ -97,3 +98,4 @@ class Outcome:
     pictures: Mapping[str, Picture] = dataclasses.field(default_factory=dict)
     history: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
     findings: tuple[str, ...] = ()
+    files: Mapping[str, str] = dataclasses.field(default_factory=dict)

@@ -64,7 +64,7 @@ def compute(experiment: Experiment, config: object, command: str) -> Result:
     """
     started = time.perf_counter()
     outcome = experiment.run(config)
-    files: dict[str, str | bytes] = {}
+    files: dict[str, str | bytes] = {**outcome.files}
     for stem, plot in outcome.plots.items():
         files |= _draw(experiment.name, stem, plot)
     for stem, picture in outcome.pictures.items():

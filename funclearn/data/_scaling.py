@@ -1,23 +1,32 @@
-"""Bringing inputs, and targets, to one scale."""
+"""Bringing inputs, and targets, to one scale.
 
-import functools
-from typing import NamedTuple, TypeAlias
+What comes from NumPy is shifted and scaled in float64 before JAX narrows it: seconds
+since 1970 differ from each other in digits that float32 does not have.
+"""
+
+import math
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Shaped
+from jaxtyping import Array, PyTree
 
+from funclearn._arrays import (
+    Arrays,
+    as_array,
+    as_arrays,
+    check_dataset,
+    check_real,
+    is_known,
+    is_narrowed,
+)
 from funclearn._checks import leading_length
 from funclearn._types import Params
 from funclearn.data._dataset import Dataset
+from funclearn.data._moments import Numbers, moments, scaled
 
 __all__ = ["Scaler", "standardise"]
-
-Rows: TypeAlias = Shaped[Array | np.ndarray, "n ..."]
-Row: TypeAlias = Float[Array, "*row"]
-Numbers: TypeAlias = float | int | Shaped[Array | np.ndarray, "..."]
-"""A number for all columns, or one for each."""
 
 
 class Scaler(NamedTuple):
@@ -27,9 +36,10 @@ class Scaler(NamedTuple):
     traced.
 
     Attributes:
-        input_shift: broadcasts against one row of inputs; in their unit.
+        input_shift: a number for all columns, or numbers of the shape of one row of
+            inputs; in their unit.
         input_scale: the same.
-        target_shift: broadcasts against one row of targets; in their unit. None is 0.
+        target_shift: the same for one row of targets; in their unit. None is 0.
         target_scale: the same. None is 1; where both are None, targets keep their
             dtype, as class labels must.
     """
@@ -40,11 +50,23 @@ class Scaler(NamedTuple):
     target_scale: Numbers | None = None
 
     def __call__(self, dataset: Dataset) -> Dataset:
-        """Scales a data set with these numbers."""
-        inputs = _scale(dataset.inputs, self.input_shift, self.input_scale)
+        """Scales a data set with these numbers.
+
+        Raises:
+            TypeError: if `dataset` is no data set, or what is to be scaled is not real
+                numbers.
+            ValueError: if its rows do not have the shape of these numbers.
+        """
+        check_dataset("dataset", dataset)
+        dataset = as_arrays("dataset", dataset)
+        inputs = _scaled(
+            "dataset.inputs", dataset.inputs, self.input_shift, self.input_scale
+        )
+        dataset = dataset._replace(inputs=inputs)
         if self.target_shift is None and self.target_scale is None:
-            return Dataset(inputs, jnp.asarray(dataset.targets))
-        return Dataset(inputs, _scale(dataset.targets, *self._of_targets()))
+            return dataset._replace(targets=_held(dataset.targets))
+        targets = _scaled("dataset.targets", dataset.targets, *self._of_targets())
+        return dataset._replace(targets=targets)
 
     def _of_targets(self) -> tuple[Numbers, Numbers]:
         shift, scale = self.target_shift, self.target_scale
@@ -64,25 +86,55 @@ class Scaler(NamedTuple):
                 scalar `bias`, fitted to scaled data.
 
         Returns:
-            The same named tuple, for data in original units.
+            The same named tuple, for data in original units; in float64 of NumPy's
+            where the scaler was fitted to NumPy's arrays and nothing is traced.
 
         Raises:
             TypeError: if `params` has other fields than weight and bias.
+            ValueError: if the weight does not have the shape of one row of inputs, or
+                there is more than one column of targets.
         """
         if getattr(params, "_fields", None) != ("weight", "bias"):
             raise TypeError(
                 "params must be the parameters of a linear model, a named tuple of "
                 f"weight and bias; got {type(params).__name__}."
             )
-        shift, scale = self._of_targets()
-        weight = scale * params.weight / self.input_scale
-        bias = scale * params.bias + shift - jnp.sum(self.input_shift * weight)
-        return params._replace(weight=weight, bias=bias)
+        numbers = (*self[:2], *self._of_targets())
+        exact = self._in_float64(params)
+        if exact:
+            numbers, params = jax.tree.map(_in_float64, (numbers, params))
+        weight, bias = params
+        shape = jnp.shape(weight)
+        origin, unit = (_as_shape("the weight", shape, one) for one in numbers[:2])
+        shift, scale = (_as_shape("a prediction", (), one) for one in numbers[2:])
+        weight = scale * weight / unit
+        bias = scale * bias + shift - (origin * weight).sum()
+        line = params._replace(weight=weight, bias=bias)
+        return jax.tree.map(_in_float64, line) if exact else line
 
-    def unscale_predictions(self, predictions: Array) -> Array:
-        """Turns predictions `(n, ...)` of scaled targets back into original units."""
+    def unscale_predictions(self, predictions: Arrays) -> Arrays:
+        """Turns predictions `(n, ...)` of scaled targets back into original units.
+
+        Returns:
+            The predictions; in float64 of NumPy's where the scaler was fitted to
+            NumPy's arrays and nothing is traced.
+
+        Raises:
+            TypeError: if the predictions are no array of real numbers.
+            ValueError: if their rows do not have the shape of those of the targets.
+        """
         shift, scale = self._of_targets()
+        predictions = as_array("predictions", predictions)
+        check_real("predictions", predictions)
+        _check_rows("predictions", predictions, shift, scale)
+        if self._in_float64(predictions):
+            return _in_float64(_in_float64(predictions) * scale + shift)
         return jax.vmap(lambda row: row * scale + shift)(predictions)
+
+    def _in_float64(self, values: PyTree) -> bool:
+        """Whether these numbers have digits that JAX would drop."""
+        numbers = any(isinstance(leaf, np.ndarray) for leaf in jax.tree.leaves(self))
+        return numbers and is_known((self, values))
 
 
 def standardise(train: Dataset, *, targets: bool = False) -> tuple[Dataset, Scaler]:
@@ -98,10 +150,13 @@ def standardise(train: Dataset, *, targets: bool = False) -> tuple[Dataset, Scal
             them the loss, keep their unit.
 
     Returns:
-        The scaled data set, and the scaler that made it.
+        The scaled data set, and the scaler that made it. Arrays of NumPy's are scaled
+        in float64, and so are others that the scaler is given; then they become JAX's.
 
     Raises:
-        ValueError: if there are no rows.
+        TypeError: if `train` is no data set of real numbers.
+        ValueError: if there are no rows, or columns of NumPy's have no mean: values
+            are not finite, or integers too large for float64 to tell them apart.
 
     Example:
         >>> train = fl.Dataset(jnp.array([1.0, 2.0, 3.0]), jnp.array([0.0, 1.0, 2.0]))
@@ -111,54 +166,53 @@ def standardise(train: Dataset, *, targets: bool = False) -> tuple[Dataset, Scal
         >>> print(scaler(train._replace(inputs=jnp.full(3, 2.0))).inputs)
         [0. 0. 0.]
     """
+    check_dataset("train", train)
+    train = as_arrays("train", train)
     leading_length("train", train)
-    scaler = Scaler(*_shift_and_scale(train.inputs))
+    check_real("train.inputs", train.inputs)
+    scaler = Scaler(*moments("train.inputs", train.inputs))
     if targets:
-        shift, scale = _shift_and_scale(train.targets)
+        check_real("train.targets", train.targets)
+        shift, scale = moments("train.targets", train.targets)
         scaler = scaler._replace(target_shift=shift, target_scale=scale)
     return scaler(train), scaler
 
 
-# Eager code compiles every operation by itself, which takes most of the time of the
-# first call. What is compiled together here has the bits of single operations. The rest
-# is kept apart: XLA rounds a standard deviation otherwise beside other operations, and
-# the quotient of a difference in half precision.
-_compiled = functools.partial(jax.jit, inline=True)
+def _scaled(name: str, rows: Arrays, shift: Numbers, scale: Numbers) -> Array:
+    check_real(name, rows)
+    _check_rows(name, rows, shift, scale)
+    return scaled(rows, shift, scale)
 
 
-def _scale(rows: Rows, shift: Numbers, scale: Numbers) -> Array:
-    return _divide(_subtract(rows, shift), scale)
+def _in_float64(number: Numbers) -> np.ndarray:
+    # An array even of one number, which would be one without a shape otherwise.
+    return np.asarray(number, np.float64)
 
 
-@_compiled
-def _subtract(rows: Rows, shift: Numbers) -> Array:
-    return jax.vmap(lambda row: row - shift)(rows)
+def _held(targets: Arrays) -> Arrays:
+    return targets if is_narrowed(targets) else jnp.asarray(targets)
 
 
-@_compiled
-def _divide(rows: Rows, scale: Numbers) -> Array:
-    return jax.vmap(lambda row: row / scale)(rows)
+def _check_rows(name: str, rows: Arrays, *numbers: Numbers) -> None:
+    for number in numbers:
+        needed, got = jnp.shape(number), jnp.shape(rows)[1:]
+        if needed not in ((), got):
+            raise ValueError(
+                f"{name} must have rows of shape {needed}, as the scaler's numbers "
+                f"have; got rows of shape {got}, which NumPy's rules would broadcast "
+                "or refuse."
+            )
 
 
-def _shift_and_scale(columns: Rows) -> tuple[Row, Row]:
-    columns = jnp.asarray(columns, jnp.result_type(columns, float))
-    constant, shift, reach = _shift_and_reach(columns)
-    deviation = jnp.std(_scale(columns, shift, reach), axis=0)
-    return shift, _scale_or_one(constant, reach, deviation)
-
-
-@_compiled
-def _shift_and_reach(
-    columns: Float[Array, "n *row"],
-) -> tuple[Bool[Array, "*row"], Row, Row]:
-    # A constant column's computed deviation is a rounding error, not always zero.
-    constant = jnp.max(columns, axis=0) == jnp.min(columns, axis=0)
-    shift = jnp.where(constant, columns[0], jnp.mean(columns, axis=0))
-    # Deviations are brought to 1 first: their squares could leave the dtype's range.
-    reach = jnp.max(jnp.abs(_scale(columns, shift, 1.0)), axis=0)
-    return constant, shift, jnp.where(constant, 1.0, reach)
-
-
-@_compiled
-def _scale_or_one(constant: Bool[Array, "*row"], reach: Row, deviation: Row) -> Row:
-    return jnp.where(constant, 1.0, reach * deviation)
+def _as_shape(name: str, shape: tuple[int, ...], number: Numbers) -> Numbers:
+    got = jnp.shape(number)
+    # A single column may be written (n,) and (n, 1), its weight a scalar or (1,).
+    if math.prod(got) == math.prod(shape) == 1:
+        reshape = jnp.reshape if isinstance(number, jax.Array) else np.reshape
+        return reshape(number, shape)
+    if got not in ((), shape):
+        raise ValueError(
+            f"params must fit the scaler, whose numbers have the shape {got}; got "
+            f"{name} of shape {shape}."
+        )
+    return number

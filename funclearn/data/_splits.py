@@ -5,8 +5,10 @@ from collections.abc import Iterator
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Int, PRNGKeyArray
 
+from funclearn._arrays import as_arrays, is_known, is_narrowed, narrowed
 from funclearn._checks import (
     check_batch_size,
     check_key,
@@ -15,7 +17,7 @@ from funclearn._checks import (
     leading_length,
 )
 from funclearn._types import Batch, ScalarLike
-from funclearn.data._dataset import take
+from funclearn.data._dataset import as_dataset, take
 
 __all__ = ["batches", "folds", "split"]
 
@@ -27,14 +29,18 @@ def split(
 
     Args:
         key: draws the permutation of the rows.
-        dataset: a pytree of arrays with one leading length n.
+        dataset: a pytree of arrays with one leading length n, on any devices; or of
+            what `as_dataset` reads as such.
         validation_fraction: the part that validates, `int(fraction * n)` rows.
 
     Returns:
-        The training and the validation part; together they hold every row once.
+        The training and the validation part; together they hold every row once. Arrays
+        of NumPy's whose dtype JAX would narrow stay NumPy's as they are, so that they
+        can be standardised before they lose digits.
 
     Raises:
-        TypeError: if the fraction is not a number known at trace time.
+        TypeError: if the fraction is not a number known at trace time, or a leaf is
+            not an array of numbers.
         ValueError: if it is not between 0 and 1, or a part would be empty.
 
     Example:
@@ -45,6 +51,7 @@ def split(
         [ 0  1  2  3  4  5  6  7  8  9 10]
     """
     check_key("key", key)
+    dataset = as_arrays("dataset", dataset)
     n_rows = leading_length("dataset", dataset)
     if not is_static_number(validation_fraction):
         raise TypeError(
@@ -62,7 +69,25 @@ def split(
             f"of {n_rows} rows gives {n_validation} to validate with and "
             f"{n_rows - n_validation} to train on."
         )
-    return _split(key, jax.tree.map(jnp.asarray, dataset), n_validation)
+    if _in_one_program(key, dataset):
+        return _split(key, narrowed("dataset", dataset), n_validation)
+    order = np.asarray(_order(key, n_rows))
+    n_train = n_rows - n_validation
+    return take(dataset, order[:n_train]), take(dataset, order[n_train:])
+
+
+def _in_one_program(key: PRNGKeyArray, dataset: Batch) -> bool:
+    """Whether one compiled program may take the rows: always where it is traced.
+
+    Otherwise it would narrow NumPy's 64 bits, and not run on leaves that the user has
+    put on different devices.
+    """
+    leaves = [key, *jax.tree.leaves(dataset)]
+    if not is_known(leaves):
+        return True
+    arrays = [leaf for leaf in leaves if isinstance(leaf, jax.Array)]
+    places = {frozenset(array.devices()) for array in arrays if array.committed}
+    return len(places) < 2 and not any(map(is_narrowed, leaves))
 
 
 # Eager code compiles every operation by itself; as one it is ready sooner.
@@ -100,7 +125,7 @@ def folds(key: PRNGKeyArray, dataset: Batch, n_folds: int) -> Bool[Array, "folds
         (3, 11) [4 4 3] 11
     """
     check_key("key", key)
-    n_rows = leading_length("dataset", dataset)
+    n_rows = leading_length("dataset", as_arrays("dataset", dataset))
     n_folds = integer_at_least("n_folds", n_folds, 2)
     if n_folds > n_rows:
         raise ValueError(
@@ -131,10 +156,16 @@ def batches(key: PRNGKeyArray, dataset: Batch, batch_size: int) -> Iterator[Batc
         ValueError: if `batch_size` is less than 1 or more than n.
     """
     check_key("key", key)
+    dataset = as_dataset("dataset", dataset)
     n_rows = leading_length("dataset", dataset)
     batch_size = check_batch_size(batch_size, n_rows)
-    dataset = jax.tree.map(jnp.asarray, dataset)
     order = _order(key, n_rows)
+    if not _in_one_program(key, dataset):
+        order = np.asarray(order)  # wherever a leaf is, it takes NumPy's numbers
+        return (
+            take(dataset, order[start : start + batch_size])
+            for start in range(0, n_rows, batch_size)
+        )
     return (
         _batch(dataset, order, start, min(batch_size, n_rows - start))
         for start in range(0, n_rows, batch_size)

@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 import funclearn as fl
@@ -22,7 +23,7 @@ ROWS = np.array([2, 0, 2])
     ids=["NumPy", "JAX", "mask", "slice", "none"],
 )
 def test_rows_are_taken_in_their_order(rows, expected):
-    dataset = {"x": np.arange(8.0).reshape(4, 2), "y": (jnp.arange(4),)}
+    dataset = {"x": np.arange(8, dtype="f4").reshape(4, 2), "y": (jnp.arange(4),)}
     taken = fl.data.take(dataset, rows)
     assert isinstance(taken["x"], jax.Array)
     assert taken["x"][:, 0].tolist() == [2 * row for row in expected]
@@ -41,3 +42,65 @@ def test_a_data_set_is_a_pytree_with_named_leaves():
     assert isinstance(taken, fl.Dataset)
     paths = [jax.tree_util.keystr(path) for path, _ in jax.tree.leaves_with_path(taken)]
     assert paths == [".inputs", ".targets"]
+
+
+def test_rows_that_jax_would_narrow_stay_numpys_until_they_are_traced():
+    people = np.array([7_794_798_739, 7_874_965_825, -5])
+    taken = fl.data.take({"n": people, "x": people / 3}, jnp.array([1, 0]))
+    assert taken["n"].dtype == np.int64 and taken["x"].dtype == np.float64
+    assert taken["n"].tolist() == [7_874_965_825, 7_794_798_739]
+    with pytest.raises(ValueError, match=r"dataset\['n'\] must fit into JAX's int32"):
+        jax.jit(lambda rows: fl.data.take({"n": people}, rows))(jnp.array([0]))
+    small = jax.jit(lambda rows: fl.data.take(people[2:], rows))(jnp.array([0]))
+    assert small.tolist() == [-5]
+
+
+def test_with_64_bits_rows_are_jaxs(float64):
+    taken = fl.data.take(np.array([7_794_798_739, 1]), np.array([0]))
+    assert isinstance(taken, jax.Array) and taken.tolist() == [7_794_798_739]
+
+
+def test_data_are_read_as_jax_computes_with_them():
+    ready = fl.Dataset(jnp.ones(2), jax.random.split(jax.random.key(0)))
+    assert fl.data.as_dataset("train", ready) is ready
+    read = fl.data.as_dataset("train", fl.Dataset([[1, 2.5]], np.array([2**31 - 1])))
+    assert read.inputs.dtype == np.float32 and read.inputs.tolist() == [[1, 2.5]]
+    assert read.targets.dtype == np.int32 and read.targets.tolist() == [2**31 - 1]
+
+
+@pytest.mark.parametrize(
+    "data, error, message",
+    [
+        (
+            fl.Dataset(["a"], [1.0]),
+            TypeError,
+            r"train\.inputs must hold numbers; got te",
+        ),
+        (fl.Dataset([1.0], [2**40]), ValueError, r"train\.targets must fit into JAX's"),
+        ([object()], TypeError, r"train\[0\] must be an array of numbers"),
+        ("rows.csv", TypeError, "train must be an array of numbers.* got 'rows.csv'"),
+    ],
+    ids=["text", "large", "object", "path"],
+)
+def test_data_that_cannot_be_read_are_refused_by_name(data, error, message):
+    with pytest.raises(error, match=message):
+        fl.data.as_dataset("train", data)
+
+
+def test_a_fit_is_handed_what_numpy_holds():
+    """Frames, lists and NumPy's arrays train; what would wrap is refused by name."""
+    step = fl.make_train_step(
+        fl.make_objective(fl.models.linear, fl.losses.mse), optax.sgd(0.1)
+    )
+    key = jax.random.key(0)
+    state = fl.init_state(key, fl.models.linear.init(key), optax.sgd(0.1))
+    values = np.array([1.0, 2.0, 4.0]), np.array([2.0, 4.0, 8.0])
+    runs = [
+        fl.fit(step, state, fl.Dataset(*map(kind, values)), epochs=3)
+        for kind in (jnp.asarray, np.asarray, np.ndarray.tolist)
+    ]
+    losses = [run.history.loss.tolist() for run in runs]
+    assert losses[0] == losses[1] == losses[2]
+    people = fl.Dataset(np.array([7_794_798_739, 1]), np.zeros(2))
+    with pytest.raises(ValueError, match=r"train\.inputs must fit into JAX's int32"):
+        fl.fit(step, state, people, epochs=1)

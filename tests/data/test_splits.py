@@ -1,6 +1,9 @@
 """Parts, folds and minibatches hold every row once, and are drawn fairly."""
 
 import math
+import os
+import subprocess
+import sys
 from typing import Any, NamedTuple
 
 import jax
@@ -300,3 +303,86 @@ def test_batches_of_one_size_are_one_program(monkeypatch):
     for seed in range(2):
         assert len(list(fl.data.batches(jax.random.key(seed), numbered(23), 5))) == 5
     assert sizes == [5, 3]
+
+
+def test_splits_lose_nothing_of_numpys_64_bits():
+    people = 7_794_798_739 + np.arange(9)
+    seconds = 1.7e9 + 60 * np.arange(9.0)
+    order = np.asarray(jax.random.permutation(KEY, 9))
+    for part, rows in zip(
+        fl.data.split(KEY, {"n": people, "t": seconds, "x": jnp.arange(9)}, 0.4),
+        (order[:6], order[6:]),
+        strict=True,
+    ):
+        assert part["n"].tolist() == people[rows].tolist()
+        assert part["t"].tolist() == seconds[rows].tolist()
+        assert isinstance(part["x"], jax.Array) and part["x"].tolist() == rows.tolist()
+
+
+def test_what_is_drawn_for_a_step_is_refused_where_it_would_wrap():
+    people = 7_794_798_739 + np.arange(9)
+    for draw in (
+        lambda: fl.data.batches(KEY, people, 3),
+        lambda: jax.vmap(lambda key: fl.data.split(key, people, 0.5)[0])(KEY[None]),
+    ):
+        with pytest.raises(ValueError, match="dataset must fit into JAX's int32"):
+            draw()
+
+
+def test_frames_and_lists_have_rows():
+    data = fl.Dataset([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]], [1, 2, 3])
+    train, validation = fl.data.split(KEY, data, 0.4)
+    assert train.inputs.shape == (2, 2) and validation.targets.shape == (1,)
+    assert fl.data.folds(KEY, data, 3).shape == (3, 3)
+    assert [len(batch.targets) for batch in fl.data.batches(KEY, data, 2)] == [2, 1]
+
+
+SHARDED = """
+import jax, jax.numpy as jnp, numpy as np, funclearn as fl
+from jax.sharding import AxisType, NamedSharding, PartitionSpec
+
+key, devices, rows = jax.random.key(0), jax.devices(), jnp.arange(12.0)
+order = np.asarray(jax.random.permutation(key, 12)).tolist()
+meshes = [jax.make_mesh((4,), ("d",), axis_types=(axis,))
+          for axis in (AxisType.Auto, AxisType.Explicit)]
+auto, explicit = (
+    jax.device_put(rows, NamedSharding(mesh, PartitionSpec("d"))) for mesh in meshes
+)
+table = jax.device_put(jnp.stack([rows, rows], 1),
+                       NamedSharding(meshes[1], PartitionSpec("d", None)))
+first, second = (jax.device_put(rows, device) for device in devices[:2])
+far = jax.device_put(key, devices[3])
+cases = {
+    "sharded": (key, auto, auto),
+    "key elsewhere": (far, auto, auto),
+    "one of NumPy": (key, auto, np.arange(12.0)),
+    "sharded and not": (key, auto, second),
+    "two devices": (key, first, second),
+    "another device": (key, second, second),
+    "explicit": (key, explicit, explicit),
+    "explicit, two axes": (far, table[:, 0], explicit),
+}
+for name, (drawn, inputs, targets) in cases.items():
+    data = fl.Dataset(inputs, targets)
+    train, validation = fl.data.split(drawn, data, 0.25)
+    batches = list(fl.data.batches(drawn, data, 5))
+    for field in ("inputs", "targets"):
+        values = lambda part: np.asarray(getattr(part, field)).tolist()
+        assert values(train) + values(validation) == order, name
+        assert sum(map(values, batches), []) == order, name
+        leaf = getattr(data, field)
+        if isinstance(leaf, jax.Array):
+            assert getattr(train, field).devices() == leaf.devices(), name
+print(len(cases))
+"""
+
+
+def test_rows_are_drawn_from_leaves_on_several_devices():
+    flags = "--xla_force_host_platform_device_count=4"
+    result = subprocess.run(
+        [sys.executable, "-c", SHARDED],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"},
+    )
+    assert result.stdout.split() == ["8"], result.stderr

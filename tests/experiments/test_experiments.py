@@ -214,7 +214,7 @@ def test_nonsense_is_refused_before_anything_is_computed(name):
     [
         ("learning_rates", {"lowest": 20.0}, "less than highest"),
         ("overfitting", {"widths": (4, 1)}, r"widths must increase; got \(4, 1\)"),
-        ("overfitting", {"learning_rate": 1e30}, "training diverged"),
+        ("overfitting", {"learning_rate": 1e18, "epochs": 400}, "training diverged"),
         ("split_uncertainty", {"learning_rate": 0.5, "epochs": 300}, "in 25 of 25"),
     ],
 )

@@ -63,7 +63,7 @@ def test_labels_and_quantities_do_without_a_unit():
         ("x\n1\n", "x", "must have two columns"),
         ("y,y\n1,2\n", "y", "'y' names 2 of 'y', 'y'"),
         ("x,y\n1,two\n", "y", "line 2, column 'y': 'two' is no finite number"),
-        ("", "y", "must have two columns"),
+        ("", "y", "is empty"),
     ],
 )
 def test_bad_files_are_refused(tmp_path, text, target, message):

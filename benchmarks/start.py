@@ -1,8 +1,8 @@
-"""What a new process and new train steps cost: `python -m benchmarks.start`.
+"""What a new process, new steps and new sweeps cost: `python -m benchmarks.start`.
 
 The yardstick for the import are the two packages that a user of this one imports
 anyway; for the README's example a program without this package that does the same; for
-new steps nothing: they leave nothing behind.
+new steps and swept functions nothing: they leave nothing behind.
 """
 
 import functools
@@ -11,8 +11,9 @@ import re
 import resource
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -115,31 +116,52 @@ def resident() -> int:
     return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
-def of_new_steps() -> Figure:
-    """How much memory 100 new learning rates keep."""
-    train, _ = fl.data.standardise(fl.data.thermometer())
-    objective = fl.make_objective(fl.models.linear, fl.losses.mse)
-
-    def learn(rate: float) -> None:
-        optimizer = optax.sgd(rate)
-        params = fl.models.LinearParams(jnp.ones(()), jnp.zeros(()))
-        state = fl.init_state(jax.random.key(0), params, optimizer)
-        step = fl.make_train_step(objective, optimizer)
-        jax.block_until_ready(fl.fit(step, state, train, epochs=100).final)
-        gc.collect()
-
+def kept_by(learn: Callable[[float], Any], what: str) -> Figure:
+    """How much memory 100 calls keep, each of functions of its own."""
+    # The first calls fill caches that are bounded.
     for turn in range(20):
         learn(1e-3 + 1e-5 * turn)
+        gc.collect()
     before = resident()
     for turn in range(100):
         learn(1e-2 + 1e-5 * turn)
+        gc.collect()
     kept = (resident() - before) / MIB
-    return Figure("100 new steps keep", kept, "MiB", 20.0, beside="none kept")
+    return Figure(f"100 new {what} keep", kept, "MiB", 20.0, beside="none kept")
+
+
+def of_new_functions() -> Iterator[Figure]:
+    """How much memory 100 new steps keep, and 100 new functions that are swept."""
+    train, _ = fl.data.standardise(fl.data.thermometer())
+    objective = fl.make_objective(fl.models.linear, fl.losses.mse)
+    params = fl.models.LinearParams(jnp.ones(()), jnp.zeros(()))
+
+    def fit(rate: Any) -> fl.Run:
+        optimizer = optax.sgd(rate)
+        state = fl.init_state(jax.random.key(0), params, optimizer)
+        step = fl.make_train_step(objective, optimizer)
+        return fl.fit(step, state, train, epochs=100)
+
+    def learn(rate: float) -> None:
+        jax.block_until_ready(fit(rate).final)
+
+    def sweep(rate: float) -> None:
+        # As large an array as a user's data, which the function closes over.
+        data = jnp.full(MIB // 4, rate)
+        factors = jnp.linspace(0.5, 1.0, 8)
+        swept = fl.sweeps.sweep(
+            lambda factor: (fit(factor * rate).final.loss, data[3] + factor),
+            {"factor": factors},
+        )
+        jax.block_until_ready(swept.result)
+
+    yield kept_by(learn, "steps")
+    yield kept_by(sweep, "swept functions")
 
 
 def main() -> None:
     """Prints the figures."""
-    show("Starting", [of_new_steps(), importing(), of_the_readme()])
+    show("Starting", [*of_new_functions(), importing(), of_the_readme()])
 
 
 if __name__ == "__main__":

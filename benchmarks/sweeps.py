@@ -4,6 +4,7 @@ The yardstick is one `jax.jit(jax.vmap(run))` over the same lanes. A model-step 
 update of one lane; with a stopping rule those count that were made before it fired.
 """
 
+import functools
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -30,28 +31,28 @@ def nothing(*_: Any) -> None:
     """Records nothing."""
 
 
-def fit_line(optimizer: Any, **how: Any) -> fl.Run:
+def fit_line(optimizer: Any, epochs: int = EPOCHS, **how: Any) -> fl.Run:
     """Fits the line to the thermometer."""
     state = fl.init_state(KEY, LINE, optimizer)
     step = fl.make_train_step(line_loss, optimizer)
-    return fl.fit(step, state, READINGS, epochs=EPOCHS, **how)
+    return fl.fit(step, state, READINGS, epochs=epochs, **how)
 
 
-def final(learning_rate: Any) -> Any:
+def final(learning_rate: Any, epochs: int = EPOCHS) -> Any:
     """The final parameters and their loss."""
-    params = fit_line(optax.sgd(learning_rate), record=nothing).state.params
+    params = fit_line(optax.sgd(learning_rate), epochs, record=nothing).state.params
     return params, line_loss(params, READINGS, KEY)
 
 
-def last_row(learning_rate: Any) -> Any:
+def last_row(learning_rate: Any, epochs: int = EPOCHS) -> Any:
     """The final parameters and the last loss of a history that nobody reads."""
-    run = fit_line(optax.sgd(learning_rate))
+    run = fit_line(optax.sgd(learning_rate), epochs)
     return run.state.params, run.final.loss
 
 
-def whole_history(learning_rate: Any) -> Any:
+def whole_history(learning_rate: Any, epochs: int = EPOCHS) -> Any:
     """The final parameters and the loss of every epoch."""
-    run = fit_line(optax.sgd(learning_rate))
+    run = fit_line(optax.sgd(learning_rate), epochs)
     return run.state.params, run.history.loss
 
 
@@ -142,6 +143,34 @@ def of_the_thermometer() -> Iterator[Figure]:
         yield Figure(f"1,000 rates, {name}", ours, "ns", target, beside=beside)
 
 
+def of_histories() -> Iterator[Figure]:
+    """How many times as long a sweep takes that returns more than the final state.
+
+    The rows of 4,096 epochs take a power of two of bytes, which are hard on a cache.
+    """
+    for epochs in (EPOCHS, 4096):
+        runs = {
+            name: functools.partial(run, epochs=epochs)
+            for name, run in (
+                ("state", final),
+                ("last row", last_row),
+                ("history", whole_history),
+            )
+        }
+        taken = seconds(
+            {
+                name: lambda run=run: sweep(run, {"learning_rate": RATES}).result
+                for name, run in runs.items()
+            },
+            TURNS,
+        )
+        for name, target in (("last row", 1.4), ("history", 2.0)):
+            # The shortest times, since a busy machine lengthens some of them only.
+            ratio = float(np.min(taken[name]) / np.min(taken["state"]))
+            what = f"{epochs:,} epochs, state and {name}"
+            yield Figure(what, ratio, "x", target, beside="state")
+
+
 def of_networks() -> Iterator[Figure]:
     """How many times faster than one vmap other models are."""
     rates = jnp.logspace(-4, -2, 200)
@@ -229,7 +258,7 @@ over one. Where a stop hangs on a change as small as that, it falls on another e
 
 def main() -> None:
     """Prints the figures."""
-    show("Sweeps", [*of_the_thermometer(), *of_networks()])
+    show("Sweeps", [*of_the_thermometer(), *of_histories(), *of_networks()])
     show("Splits and optimizers", [of_splits(), of_optimizers()])
     show("Lanes that stop by themselves", list(of_bits()), WHY_BITS_DIFFER)
 

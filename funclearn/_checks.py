@@ -4,6 +4,7 @@ They look at static facts only (types, shapes, dtypes), so under `jax.jit` they 
 while tracing and cost nothing afterwards.
 """
 
+import itertools
 import math
 import operator
 from numbers import Real
@@ -14,6 +15,7 @@ import jax.numpy as jnp
 from jaxtyping import PyTree
 
 from funclearn._jaxprs import is_key
+from funclearn._words import described
 
 __all__ = [
     "check_at_least_one",
@@ -29,6 +31,8 @@ __all__ = [
     "path_name",
     "positive_number",
 ]
+
+_LEAVES = 8
 
 
 def path_name(name: str, path: tuple[object, ...]) -> str:
@@ -87,11 +91,15 @@ def check_floating(name: str, tree: PyTree) -> None:
     if not leaves:
         raise ValueError(f"{name} must have at least one leaf; got {tree!r}.")
     for path, leaf in leaves:
-        dtype = getattr(leaf, "dtype", None) or jnp.result_type(type(leaf))
-        if not jnp.issubdtype(dtype, jnp.floating):
+        try:
+            dtype = getattr(leaf, "dtype", None) or jnp.result_type(type(leaf))
+            floating, got = jnp.issubdtype(dtype, jnp.floating), dtype
+        except TypeError:  # text, functions, the tensors of other libraries
+            floating, got = False, described(leaf)
+        if not floating:
             raise TypeError(
                 f"{path_name(name, path)} must be floating-point, since gradients "
-                f"exist for floating-point values only; got {dtype}."
+                f"exist for floating-point values only; got {got}."
             )
 
 
@@ -107,7 +115,10 @@ def leading_length(name: str, tree: PyTree) -> int:
     }
     lengths = {shape[:1] for shape in shapes.values()}
     if len(lengths) != 1 or lengths == {()}:
-        got = ", ".join(f"{leaf} {shape}" for leaf, shape in shapes.items()) or "none"
+        # Of a list of numbers, every one of which is a leaf, some are enough.
+        some = itertools.islice(shapes.items(), _LEAVES)
+        got = ", ".join(f"{leaf} {shape}" for leaf, shape in some) or "none"
+        got += f", and {len(shapes) - _LEAVES} more" * (len(shapes) > _LEAVES)
         raise ValueError(
             f"{name} must hold arrays with one leading length in common; got {got}."
         )

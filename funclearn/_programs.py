@@ -11,9 +11,13 @@ import weakref
 from collections.abc import Callable, Hashable
 from typing import Any, TypeVar
 
-__all__ = ["kept", "remembered"]
+import jax
+
+__all__ = ["debugging", "kept", "remembered"]
 
 _T = TypeVar("_T")
+
+_NANS, _INFS = "jax_debug_nans", "jax_debug_infs"
 
 _programs: dict[Hashable, tuple[Any, tuple[Callable[[], Any], ...]]] = {}
 
@@ -59,6 +63,16 @@ def remembered(function: Callable[..., _T]) -> Callable[..., _T]:
         return kept(make, (first,), *rest)
 
     return lookup
+
+
+def debugging() -> tuple[bool, bool]:
+    """Whether JAX is told to look for NaN, and for inf.
+
+    Under these settings, `jax_debug_nans` and `jax_debug_infs`, no compiled function
+    may return what they look for: a program that would is another one then.
+    """
+    # By name, since type checkers know no attribute of `jax.config`.
+    return bool(getattr(jax.config, _NANS)), bool(getattr(jax.config, _INFS))
 
 
 def _identity(function: Any) -> Hashable:

@@ -1,12 +1,13 @@
-"""Tables: how those of the library are drawn, as plain text and by rich."""
+"""Tables: how those of the library are drawn, as plain text, by rich and as HTML."""
 
+import html as markup
 import io
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-__all__ = ["Column", "draw", "plain", "rich", "without_colour"]
+__all__ = ["Column", "draw", "html", "plain", "rich", "text", "without_colour"]
 
 # With the head and the ellipsis they fit on a terminal of 24 lines.
 _MOST_ROWS = 20
@@ -45,6 +46,21 @@ def rich(columns: Mapping[str, np.ndarray]) -> Any:
     return draw(
         [Column(name, _shorten(column)) for name, column in columns.items()],
         pad_edge=True,
+    )
+
+
+def html(columns: Mapping[str, np.ndarray], caption: str = "") -> str:
+    """The same as a table of HTML, for notebooks."""
+    texts = [[name, *_shorten(column)] for name, column in columns.items()]
+    head, *rows = [list(map(markup.escape, row)) for row in zip(*texts, strict=True)]
+
+    def line(tag: str, cells: Sequence[str]) -> str:
+        return "<tr>" + "".join(f"<{tag}>{cell}</{tag}>" for cell in cells) + "</tr>"
+
+    body = "".join(line("td", row) for row in rows)
+    title = f"<caption>{markup.escape(caption)}</caption>" if caption else ""
+    return (
+        f"<table>{title}<thead>{line('th', head)}</thead><tbody>{body}</tbody></table>"
     )
 
 
@@ -89,11 +105,12 @@ def without_colour(drawn: object) -> str:
 
 def _shorten(column: np.ndarray) -> list[str]:
     if len(column) <= _MOST_ROWS:
-        return [_text(cell) for cell in column]
+        return [text(cell) for cell in column]
     half = _MOST_ROWS // 2
-    return [*map(_text, column[:half]), "…", *map(_text, column[-half:])]
+    return [*map(text, column[:half]), "…", *map(text, column[-half:])]
 
 
-def _text(cell: object) -> str:
+def text(cell: object) -> str:
+    """A cell: numbers with six digits."""
     number = isinstance(cell, float | np.floating)
     return f"{cell:.6g}" if number else str(cell)

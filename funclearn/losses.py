@@ -4,6 +4,10 @@ A loss is `(predictions, targets) -> scalar`: small for a good prediction, avera
 over everything that it is given. Subtracting `(n,)` from `(n, 1)` would broadcast to
 `(n, n)` without a word, so every loss compares the shapes first, while tracing.
 
+Predictions and targets are real numbers of any dtype. A loss has the dtype that JAX
+gives them together as floats; but float32 for float16, whose range ends at 65504, where
+squares soon are.
+
 A penalty is `params -> scalar`, added to the loss by `funclearn.make_objective`.
 """
 
@@ -12,15 +16,23 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Float, Shaped
+from jaxtyping import Array
 
-from funclearn._checks import check_not_negative, check_positive
+from funclearn._arrays import (
+    Arrays,
+    accumulator,
+    as_array,
+    check_real,
+    errors_of,
+    narrowed,
+)
+from funclearn._checks import check_floating, check_not_negative, check_positive
 from funclearn._types import Params, Penalty, Scalar, ScalarLike
 
 __all__ = ["cross_entropy", "huber", "l1", "l2", "mae", "mse"]
 
 
-def mse(predictions: Shaped[Array, "..."], targets: Shaped[Array, "..."]) -> Scalar:
+def mse(predictions: Arrays, targets: Arrays) -> Scalar:
     """Mean squared error, mean((predictions - targets)²).
 
     Args:
@@ -28,17 +40,18 @@ def mse(predictions: Shaped[Array, "..."], targets: Shaped[Array, "..."]) -> Sca
         targets: the same shape.
 
     Raises:
+        TypeError: if either is no array of real numbers.
         ValueError: if the shapes differ, or there is nothing to average.
 
     Example:
         >>> print(fl.losses.mse(jnp.array([1.0, 2.0]), jnp.array([1.0, 4.0])))
         2.0
     """
-    _check_equal_shapes(predictions, targets)
-    return jnp.mean(optax.squared_error(predictions, targets))
+    errors, dtype = errors_of(predictions, targets)
+    return jnp.mean(optax.squared_error(errors)).astype(dtype)
 
 
-def mae(predictions: Shaped[Array, "..."], targets: Shaped[Array, "..."]) -> Scalar:
+def mae(predictions: Arrays, targets: Arrays) -> Scalar:
     """Mean absolute error, mean(|predictions - targets|).
 
     Args:
@@ -46,15 +59,16 @@ def mae(predictions: Shaped[Array, "..."], targets: Shaped[Array, "..."]) -> Sca
         targets: the same shape.
 
     Raises:
+        TypeError: if either is no array of real numbers.
         ValueError: if the shapes differ, or there is nothing to average.
     """
-    _check_equal_shapes(predictions, targets)
-    return jnp.mean(_absolute(predictions - targets))
+    errors, dtype = errors_of(predictions, targets)
+    return jnp.mean(_absolute(errors)).astype(dtype)
 
 
 def huber(
-    predictions: Shaped[Array, "..."],
-    targets: Shaped[Array, "..."],
+    predictions: Arrays,
+    targets: Arrays,
     *,
     delta: ScalarLike = 1.0,
 ) -> Scalar:
@@ -69,18 +83,19 @@ def huber(
         delta: where the loss turns from quadratic to linear, in the targets' unit.
 
     Raises:
+        TypeError: if either is no array of real numbers.
         ValueError: if the shapes differ, or there is nothing to average, or `delta`
             is not positive.
 
     References:
         Huber, Robust estimation of a location parameter, 1964.
     """
-    _check_equal_shapes(predictions, targets)
+    errors, dtype = errors_of(predictions, targets)
     check_positive("delta", delta)
-    return jnp.mean(optax.huber_loss(predictions, targets, delta=delta))
+    return jnp.mean(optax.huber_loss(errors, delta=delta)).astype(dtype)
 
 
-def cross_entropy(logits: Float[Array, "..."], labels: Shaped[Array, "..."]) -> Scalar:
+def cross_entropy(logits: Arrays, labels: Arrays) -> Scalar:
     """Mean softmax cross-entropy, mean(-log softmax(logits)[label]).
 
     Args:
@@ -90,10 +105,12 @@ def cross_entropy(logits: Float[Array, "..."], labels: Shaped[Array, "..."]) -> 
     Raises:
         ValueError: if `labels` does not have the shape of `logits` without its last
             axis, or there is nothing to average.
-        TypeError: if the labels are not integers.
+        TypeError: if the labels are not integers, or the logits not real numbers.
     """
-    if not jnp.issubdtype(jnp.result_type(labels), jnp.integer):
-        raise TypeError(f"labels must be integers; got {jnp.result_type(labels)}.")
+    logits, labels = as_array("logits", logits), as_array("labels", labels)
+    check_real("logits", logits)
+    if not jnp.issubdtype(labels.dtype, jnp.integer):
+        raise TypeError(f"labels must be integers; got {labels.dtype}.")
     if jnp.ndim(logits) == 0 or jnp.shape(logits)[:-1] != jnp.shape(labels):
         raise ValueError(
             "labels must have the shape of the logits without its last axis, "
@@ -101,9 +118,14 @@ def cross_entropy(logits: Float[Array, "..."], labels: Shaped[Array, "..."]) -> 
             f"{jnp.shape(logits)}."
         )
     _check_something("logits", logits)
+    inside, dtype = accumulator(logits)
+    logits = jnp.asarray(narrowed("logits", logits), inside)
+    labels = jnp.asarray(narrowed("labels", labels))
+    # Bytes do not hold the number of classes, which negative labels are added to.
+    labels = labels.astype(jnp.result_type(labels, jnp.int32))
     losses = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
     # Negative labels would count from the last class.
-    return jnp.mean(jnp.where(labels >= 0, losses, jnp.nan))
+    return jnp.mean(jnp.where(labels >= 0, losses, jnp.nan)).astype(dtype)
 
 
 def l1(strength: ScalarLike) -> Penalty:
@@ -134,8 +156,11 @@ def _penalty(strength: ScalarLike, size: Callable[[Array], Array]) -> Penalty:
     check_not_negative("strength", strength)
 
     def penalty(params: Params) -> Scalar:
-        sizes = [jnp.sum(size(leaf)) for leaf in jax.tree.leaves(params)]
-        return strength * jnp.sum(jnp.stack(sizes))
+        check_floating("params", params)
+        leaves = jax.tree.leaves(params)
+        inside, dtype = accumulator(strength, *leaves)
+        sizes = [jnp.sum(size(jnp.asarray(leaf, inside))) for leaf in leaves]
+        return (strength * jnp.sum(jnp.stack(sizes))).astype(dtype)
 
     return penalty
 
@@ -145,16 +170,6 @@ def _absolute(values: Array) -> Array:
     return values * jnp.sign(values)
 
 
-def _check_equal_shapes(predictions: Array, targets: Array) -> None:
-    got, needed = jnp.shape(predictions), jnp.shape(targets)
-    if got != needed:
-        raise ValueError(
-            f"predictions and targets must have one shape; got predictions {got} and "
-            f"targets {needed}, which NumPy's rules would broadcast or refuse."
-        )
-    _check_something("predictions", predictions)
-
-
-def _check_something(name: str, array: Array) -> None:
+def _check_something(name: str, array: Arrays) -> None:
     if jnp.size(array) == 0:
         raise ValueError(f"{name} must not be empty; got shape {jnp.shape(array)}.")

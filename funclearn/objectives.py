@@ -8,6 +8,7 @@ The objective is differentiated, at every step with another key; the evaluation 
 is, and knows neither penalty nor noise.
 """
 
+import inspect
 from collections.abc import Callable, Mapping
 
 import jax
@@ -15,8 +16,17 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, PRNGKeyArray, PyTree
 
+from funclearn._arrays import (
+    as_array,
+    as_arrays,
+    check_dataset,
+    check_real,
+    is_narrowed,
+    narrowed,
+)
 from funclearn._checks import check_key, check_not_negative, is_static_number
 from funclearn._types import Batch, Objective, Params, Penalty, Scalar, ScalarLike
+from funclearn._words import described
 from funclearn.models import Model
 
 __all__ = ["loss_entry", "loss_of", "make_evaluation", "make_objective"]
@@ -45,7 +55,10 @@ def make_objective(
 
     Raises:
         ValueError: if `input_noise` is negative.
-        TypeError: when the objective is called with noise and no typed key.
+        TypeError: if `model` is no model, `loss` or `penalty` no function, or
+            `input_noise` no number; when the objective is called, if the batch is no
+            `Dataset` of arrays of numbers, or there is noise but no typed key, or
+            inputs that are not real numbers.
 
     Example:
         >>> objective = fl.make_objective(
@@ -56,15 +69,21 @@ def make_objective(
         >>> print(objective(params, batch, None))  # (1 + 0) / 2 + 0.5 * 4
         2.5
     """
-    check_not_negative("input_noise", input_noise)
+    _check_parts(model, loss)
+    if penalty is not None and not callable(penalty):
+        raise TypeError(
+            "penalty must be a function of the parameters, as funclearn.losses.l2(0.1) "
+            f"makes; got {described(penalty)}."
+        )
+    _check_noise(input_noise)
     noiseless = is_static_number(input_noise) and input_noise == 0
 
     def objective(params: Params, batch: Batch, key: PRNGKeyArray | None) -> Scalar:
-        inputs = batch.inputs
+        inputs, targets = _read("batch", params, batch)
         if not noiseless:
             check_key("key", key)
             inputs = _with_noise(key, inputs, input_noise)
-        value = loss(model.apply(params, inputs), batch.targets)
+        value = loss(model.apply(params, inputs), targets)
         return value if penalty is None else value + penalty(params)
 
     return objective
@@ -87,6 +106,8 @@ def make_evaluation(
         dictionary of the loss, under `"loss"`, and of every metric.
 
     Raises:
+        TypeError: if `model` is no model, or `loss` or a metric no function; when it is
+            called, if the data are no `Dataset` of arrays of numbers.
         ValueError: if a metric is named `"loss"`.
 
     Example:
@@ -100,25 +121,65 @@ def make_evaluation(
         loss 2.5
         mae 1.5
     """
-    if metrics is None:
-        return lambda params, dataset: loss(
-            model.apply(params, dataset.inputs), dataset.targets
-        )
-    if "loss" in metrics:
+    _check_parts(model, loss)
+    functions = {"loss": loss, **(metrics or {})}
+    if metrics is not None and "loss" in metrics:
         raise ValueError('metrics must not contain "loss", the name of the loss.')
-    functions = {"loss": loss, **metrics}
+    for name, function in functions.items():
+        if not callable(function):
+            raise TypeError(
+                f"metrics[{name!r}] must be a function of predictions and targets; got "
+                f"{described(function)}."
+            )
 
-    def evaluate(params: Params, dataset: Batch) -> dict[str, PyTree]:
-        predictions = model.apply(params, dataset.inputs)
-        return {
-            name: function(predictions, dataset.targets)
-            for name, function in functions.items()
+    def evaluate(params: Params, dataset: Batch) -> PyTree:
+        inputs, targets = _read("dataset", params, dataset)
+        predictions = model.apply(params, inputs)
+        values = {
+            name: function(predictions, targets) for name, function in functions.items()
         }
+        return values["loss"] if metrics is None else values
 
     return evaluate
 
 
-def _with_noise(key: PyTree, inputs: Array, noise: ScalarLike) -> Array:
+def _check_parts(model: object, loss: object) -> None:
+    if not callable(getattr(model, "apply", None)) or inspect.isclass(model):
+        raise TypeError(
+            "model must be a funclearn.Model, such as funclearn.models.linear; got "
+            f"{described(model)}."
+        )
+    if not callable(loss):
+        raise TypeError(
+            "loss must be a function of predictions and targets, such as "
+            f"funclearn.losses.mse; got {described(loss)}."
+        )
+
+
+def _check_noise(noise: object) -> None:
+    if isinstance(noise, jax.Array | np.ndarray):
+        if jnp.shape(noise):
+            raise ValueError(
+                f"input_noise must be one number for all columns; got {noise.shape}."
+            )
+    elif not is_static_number(noise):
+        raise TypeError(f"input_noise must be a number; got {described(noise)}.")
+    check_not_negative("input_noise", noise)
+
+
+def _read(name: str, params: Params, data: Batch) -> tuple[PyTree, PyTree]:
+    """Inputs and targets, as JAX's arrays unless the parameters are in float64."""
+    check_dataset(name, data)
+    data = as_arrays(name, data)
+    # Parameters with digits that JAX would drop are there for such inputs.
+    if not any(map(is_narrowed, jax.tree.leaves(params))):
+        data = narrowed(name, data)
+    return data.inputs, data.targets
+
+
+def _with_noise(key: PyTree, inputs: PyTree, noise: ScalarLike) -> Array:
+    inputs = as_array("inputs", inputs)
+    check_real("inputs", inputs)
     dtype = jnp.result_type(inputs, float)
     return inputs + noise * jax.random.normal(key, jnp.shape(inputs), dtype)
 

@@ -227,8 +227,153 @@ def test_a_strength_may_be_traced(penalty, size, slope):
     np.testing.assert_allclose(values, size * strengths, rtol=1e-6)
 
 
-@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "float64"])
+@pytest.mark.parametrize("dtype", ["bfloat16", "float32", "float64"])
 def test_penalties_keep_the_dtype_of_the_parameters(dtype, float64):
     tree = jax.tree.map(lambda leaf: leaf.astype(dtype), TREE)
     for penalty in (fl.losses.l1(0.5), fl.losses.l2(0.5)):
         assert jax.eval_shape(penalty, tree).dtype == dtype
+
+
+def test_what_leaves_the_range_of_float16_is_a_float32():
+    large = jnp.array([300.0, -300.0], jnp.float16)
+    for value, wanted in (
+        (fl.losses.mse(large, -large), 360000),
+        (fl.losses.mae(200 * large, jnp.zeros(2, jnp.float16)), 60000),
+        (fl.losses.huber(large, -large), 599.5),
+        (fl.losses.l2(0.5)(large), 90000),
+        (fl.losses.l1(1000)({"a": large}), 600000),
+    ):
+        assert value.dtype == jnp.float32 and float(value) == wanted
+    grads = jax.grad(fl.losses.mse)(large, -large)
+    assert grads.dtype == jnp.float16 and grads.tolist() == [600, -600]
+
+
+@pytest.mark.parametrize(
+    "params, error, message",
+    [
+        ({"a": jnp.ones(2, int)}, TypeError, r"params\['a'\] must be floating"),
+        (1j * jnp.ones(2), TypeError, "params must be floating-point.*complex64"),
+        ({}, ValueError, "params must have at least one leaf"),
+    ],
+    ids=["integers", "complex", "nothing"],
+)
+def test_penalties_are_of_floats(params, error, message):
+    for penalty in (fl.losses.l1(0.5), fl.losses.l2(0.5)):
+        with pytest.raises(error, match=message):
+            penalty(params)
+
+
+DTYPES = ("bool uint8 int8 uint16 int16 uint32 int32 uint64 int64 "
+          "float16 bfloat16 float32 float64").split()  # fmt: skip
+
+
+def ends(dtype):
+    """Two rows of numbers, the ends of the dtype's range among them."""
+    kind = jnp.dtype(dtype)
+    if dtype == "bool":
+        rows = [0, 1, 1], [1, 1, 0]
+    elif jnp.issubdtype(kind, jnp.integer):
+        low, high = int(np.iinfo(kind).min), int(np.iinfo(kind).max)
+        if kind.itemsize == 8:  # whose squares' sum float32 does not hold
+            low, high = low // 2, high // 2
+        rows = [low, 3, high], [high, 1, high - 1]
+    else:
+        rows = [-0.5, 200.0, 3.25], [300.0, 2.0, 3.0]
+    return (np.array(row, kind) for row in rows)
+
+
+@regression
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_loss_of_every_dtype_is_that_of_its_numbers(loss, oracle, dtype):
+    predictions, targets = ends(dtype)
+    exact = [array.astype(np.longdouble) for array in (predictions, targets)]
+    wanted = float(oracle(*map(np.float64, (exact[0] - exact[1], 0 * exact[1]))))
+    for wide in (False, True):
+        with jax.enable_x64(wide):
+            pairs = [(predictions, targets)]
+            if wide or predictions.dtype.itemsize < 8:
+                pairs.append((jnp.asarray(predictions), jnp.asarray(targets)))
+            for pair in pairs:
+                value = loss(*pair)
+                floats = jnp.result_type(*pair, float)
+                assert value.dtype == (np.float32 if dtype == "float16" else floats)
+                eps = 4 * float(jnp.finfo(value.dtype).eps)
+                np.testing.assert_allclose(np.float64(value), wanted, rtol=eps)
+
+
+@regression
+@pytest.mark.parametrize("dtype", ["uint8", "int32", "bool", "float16"])
+def test_predictions_have_gradients_whatever_the_targets_are(loss, oracle, dtype):
+    targets = jnp.array([0, 1, 1]).astype(dtype)
+    predictions = jnp.array([0.25, 3.5, 0.5])
+    grads = jax.grad(loss)(predictions, targets)
+    floats = jax.grad(loss)(predictions, targets.astype(jnp.float32))
+    assert grads.dtype == jnp.float32 and jnp.any(grads != 0)
+    np.testing.assert_array_equal(grads, floats)
+
+
+def test_neighbours_are_held_apart():
+    """Integers that float32 merges, alone and beside floats, traced and not."""
+    near = jnp.array([2**24, 2**31 - 1]), jnp.array([2**24 + 1, 2**31 - 2])
+    for mae in (fl.losses.mae, jax.jit(fl.losses.mae)):
+        assert mae(*near) == 1
+        assert mae(jnp.array([2.0**24]), near[1][:1]) == 1
+        assert (
+            mae(jnp.array([255], jnp.uint8), jnp.array([-(2**24) - 1])) == 2**24 + 256
+        )
+    seconds = 1.7e9 + 60.0 * np.arange(3)
+    assert fl.losses.mae(seconds, seconds + 7) == 7
+    assert fl.losses.mae(seconds.astype(int), seconds + 7) == 7
+
+
+@regression
+@pytest.mark.usefixtures("plain_annotations")
+def test_what_is_no_array_of_real_numbers_is_refused_by_name(loss, oracle):
+    ones = jnp.ones(2)
+    for wrong, message in (
+        (1j * ones, "must be real numbers; got complex64"),
+        (np.array(["a", "b"]), "must hold numbers; got text"),
+        (np.array([1, 2], "M8[s]"), "must hold numbers; got dates"),
+        ((ones, ones), "must be an array of numbers"),
+        (None, "must be an array of numbers"),
+    ):
+        with pytest.raises(TypeError, match=f"predictions {message}"):
+            loss(wrong, ones)
+        with pytest.raises(TypeError, match=f"targets {message}"):
+            loss(ones, wrong)
+    assert loss([1.0, 2.0], [1, 2]) == 0
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int32", "float16", "bfloat16", "float64"])
+def test_cross_entropy_of_every_dtype(dtype):
+    logits = np.array([[100, 95, 0], [1, 2, 7], [120, 7, 99]], jnp.dtype(dtype))
+    labels = np.array([1, 2, 0])
+    wanted = cross_entropy(logits.astype(np.float64), labels)
+    for kind in (np.asarray, jnp.asarray):
+        for of_labels in ("uint8", "int8", "int32", "uint32", "int64"):
+            value = fl.losses.cross_entropy(kind(logits), labels.astype(of_labels))
+            halves = dtype == "bfloat16"
+            assert value.dtype == (jnp.bfloat16 if halves else jnp.float32)
+            np.testing.assert_allclose(
+                float(value), wanted, rtol=4e-3 if halves else 2e-6
+            )
+
+
+def test_labels_in_bytes_name_classes_that_bytes_cannot_count():
+    logits = jnp.zeros((2, 300)).at[0, 44].set(5.0).at[1, 127].set(5.0)
+    for dtype in ("int8", "uint8", "int32"):
+        labels = np.array([44, 127], dtype)
+        np.testing.assert_allclose(
+            fl.losses.cross_entropy(logits, labels),
+            cross_entropy(np.asarray(logits), labels),
+            rtol=1e-6,
+        )
+        wrong = jnp.array([44, -1], jnp.int8)
+        assert jnp.isnan(fl.losses.cross_entropy(logits, wrong))
+    with pytest.raises(ValueError, match="labels must fit into JAX's int32"):
+        fl.losses.cross_entropy(logits, np.array([2**32 + 44, 1]))
+
+
+def test_cross_entropy_refuses_complex_logits():
+    with pytest.raises(TypeError, match="logits must be real numbers; got complex64"):
+        fl.losses.cross_entropy(1j * LOGITS, jnp.zeros(4, int))

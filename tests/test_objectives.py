@@ -168,3 +168,100 @@ def test_what_stands_for_the_loss():
     assert fl.objectives.loss_entry({"mae": 1.0}) is None
     assert fl.objectives.loss_entry(None) is None
     assert fl.objectives.loss_entry("anything") == "anything"
+
+
+LINEAR, MSE = fl.models.linear, fl.losses.mse
+WRONG: Any = {
+    "no model": (lambda: fl.make_objective(fl.models.affine, MSE), "model must be a"),
+    "a module": (
+        lambda: fl.make_evaluation("linear", MSE),
+        "model must be a .*'linear'",
+    ),
+    "a class": (lambda: fl.make_objective(fl.Model, MSE), "model must be a .*Model"),
+    "no loss": (lambda: fl.make_objective(LINEAR, "mse"), "loss must be a func.*'mse'"),
+    "no penalty": (
+        lambda: fl.make_objective(LINEAR, MSE, penalty=0.1),
+        r"penalty must be a function of the parameters, as .*l2\(0\.1\).* got 0\.1",
+    ),
+    "no noise": (
+        lambda: fl.make_objective(LINEAR, MSE, input_noise="0.1"),
+        "input_noise must be a number; got '0.1'",
+    ),
+    "no metric": (
+        lambda: fl.make_evaluation(LINEAR, MSE, {"mae": "mae"}),
+        r"metrics\['mae'\] must be a function .* got 'mae'",
+    ),
+    "a pair": (
+        lambda: fl.make_objective(LINEAR, MSE)(PARAMS, tuple(BATCH), None),
+        r"batch must be a Dataset, as funclearn\.Dataset\(inputs, targets\); got",
+    ),
+    "a dictionary": (
+        lambda: fl.make_evaluation(LINEAR, MSE)(PARAMS, BATCH._asdict()),
+        r"dataset must be a Dataset, as .* got .*dict",
+    ),
+    "text": (
+        lambda: fl.make_evaluation(LINEAR, MSE)(PARAMS, fl.Dataset(["a"], ["b"])),
+        r"dataset\.inputs must hold numbers; got text",
+    ),
+    "noise on a tree": (
+        lambda: fl.make_objective(ECHO, MSE, input_noise=0.1)(
+            PARAMS, fl.Dataset({"a": jnp.ones(3)}, jnp.ones(3)), KEY
+        ),
+        "inputs must be an array of numbers",
+    ),
+    "noise on complex numbers": (
+        lambda: fl.make_objective(ECHO, MSE, input_noise=0.1)(
+            PARAMS, fl.Dataset(1j * jnp.ones(3), jnp.ones(3)), KEY
+        ),
+        "inputs must be real numbers; got complex64",
+    ),
+}
+
+
+@pytest.mark.parametrize("call, message", WRONG.values(), ids=WRONG)
+@pytest.mark.usefixtures("plain_annotations")
+def test_parts_and_data_are_refused_by_name(call, message):
+    with pytest.raises(TypeError, match=message):
+        call()
+
+
+@pytest.mark.usefixtures("plain_annotations")
+def test_noise_is_one_number():
+    with pytest.raises(ValueError, match=r"input_noise must be one number .*\(3,\)"):
+        fl.make_objective(LINEAR, MSE, input_noise=jnp.ones(3))
+
+
+@pytest.mark.parametrize("dtype", ["bool", "uint8", "int64", "float16", "float64"])
+@pytest.mark.usefixtures("plain_annotations")
+def test_noise_falls_on_inputs_of_every_dtype(dtype):
+    inputs = np.ones(2000).astype(dtype)
+    for kind in (np.asarray, jnp.asarray):
+        errors = np.asarray(seen_inputs(0.5, kind(inputs), KEY), np.float64) - 1
+        assert abs(errors.std() - 0.5) < 0.05 and abs(errors.mean()) < 0.05
+
+
+@pytest.mark.parametrize("dtype", ["bool", "uint8", "int32", "int64", "float64"])
+def test_data_of_every_dtype_are_their_numbers(dtype):
+    """And the parameters have the gradients that they have with floats."""
+    objective = fl.make_objective(LINEAR, MSE)
+    evaluate = fl.make_evaluation(LINEAR, MSE)
+    batch = fl.Dataset(*(np.array(row).astype(dtype) for row in ([0, 1, 1], [1, 0, 1])))
+    floats = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float32), batch)
+    wanted = np.mean((2.0 * batch.inputs - 1 - batch.targets.astype(float)) ** 2)
+    found = evaluate(PARAMS, batch), objective(PARAMS, batch, KEY)
+    np.testing.assert_allclose(found, wanted, rtol=1e-6)
+    grads, of_floats = (
+        jax.grad(objective)(PARAMS, data, KEY) for data in (batch, floats)
+    )
+    assert grads == of_floats and grads.weight != 0
+
+
+@pytest.mark.usefixtures("plain_annotations")
+def test_numpys_integers_that_would_wrap_are_refused_by_name():
+    large = fl.Dataset(np.array([2**40]), np.array([1.0]))
+    for call in (
+        lambda: fl.make_objective(ECHO, MSE)(PARAMS, large, KEY),
+        lambda: fl.make_evaluation(ECHO, MSE)(PARAMS, large),
+    ):
+        with pytest.raises(ValueError, match=r"\.inputs must fit into JAX's int32"):
+            call()

@@ -37,9 +37,9 @@ PUBLIC = [name for name in ENTRIES if not name.startswith("_")]
 
 # From the ground up; a module imports from lower floors and its own, never a higher.
 FLOORS = (
-    {"_lazy", "_programs", "_tables", "_types", "_xla"},
+    {"_lazy", "_programs", "_tables", "_types", "_words", "_xla"},
     {"_jaxprs"},
-    {"_checks", "_signatures"},
+    {"_arrays", "_checks", "_signatures"},
     {"data", "losses", "models"},
     {"objectives"},
     {"analytic", "gradients"},

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import weakref
 
+import jax
 import pytest
 
 from funclearn import _programs
@@ -167,8 +168,8 @@ from funclearn.training import _fit
 optimizer = optax.sgd(0.1)
 step = fl.make_train_step(lambda w, batch, key: jnp.sum(w * batch), optimizer)
 state = fl.init_state(jax.random.key(0), 1.0, optimizer)
-functions = _fit._Functions(step, None, None)
-program = _programs.kept(_fit._compile, functions, 1, None)
+functions = _fit.Functions(step, None, None)
+program = _programs.kept(_fit._compile, functions, 1, None, (False, False))
 program(state, jnp.ones(2), None, None)
 """
 
@@ -178,3 +179,11 @@ def test_the_end_of_a_process_is_quiet():
         [sys.executable, "-c", EXITING], check=True, capture_output=True, text=True
     )
     assert child.stderr == ""
+
+
+def test_programs_differ_by_what_jax_looks_for():
+    assert _programs.debugging() == (False, False)
+    with jax.debug_nans(True):
+        assert _programs.debugging() == (True, False)
+    with jax.debug_infs(True):
+        assert _programs.debugging() == (False, True)

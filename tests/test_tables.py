@@ -1,13 +1,14 @@
 """Tables as plain text and as rich draws them."""
 
 import io
+import xml.etree.ElementTree
 
 import numpy as np
 import pytest
 from rich.console import Console
 from rich.text import Text
 
-from funclearn._tables import Column, draw, plain, rich, without_colour
+from funclearn._tables import Column, draw, html, plain, rich, without_colour
 
 
 def on_terminal(drawn, width=80):
@@ -106,3 +107,13 @@ def test_text_without_colour_does_not_depend_on_the_terminal(monkeypatch):
 def test_columns_of_unequal_length_are_refused(columns, styles):
     with pytest.raises(ValueError):
         draw(columns, styles)
+
+
+def test_html_escapes_and_shortens():
+    columns = {"<i>n": np.arange(30), "text": np.array(["a & b"] * 30, object)}
+    table = xml.etree.ElementTree.fromstring(html(columns, caption="<x>"))
+    assert table.find("caption").text == "<x>"
+    rows = [[cell.text for cell in row] for row in table.iter("tr")]
+    assert rows[:2] == [["<i>n", "text"], ["0", "a & b"]]
+    assert rows[11] == ["…", "…"] and len(rows) == 22
+    assert "caption" not in html(columns)

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
         valid_jaxtype,
     )
 
+    from funclearn._jaxprs._dependence import carried, depends, leading
     from funclearn._jaxprs._equations import (
         argument_names,
         called,
@@ -72,7 +73,9 @@ __all__ = [
     "argument_names",
     "bind",
     "called",
+    "carried",
     "close",
+    "depends",
     "eval_jaxpr",
     "frames",
     "function_name",
@@ -81,6 +84,7 @@ __all__ = [
     "interpret",
     "is_key",
     "jaxpr_as_fun",
+    "leading",
     "linear_solver",
     "literal",
     "marked",
@@ -109,6 +113,9 @@ __getattr__, __dir__ = _lazy.attach(
                 "reads",
             ),
             "funclearn._jaxprs._equations",
+        ),
+        **dict.fromkeys(
+            ("carried", "depends", "leading"), "funclearn._jaxprs._dependence"
         ),
         **dict.fromkeys(
             ("apply", "bind", "interpret", "single"), "funclearn._jaxprs._evaluation"

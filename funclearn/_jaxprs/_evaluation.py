@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
+import numpy as np
 from jax.extend import core
 from jax.extend.core import ClosedJaxpr, JaxprEqn, Literal, Var
 
@@ -29,7 +30,8 @@ def interpret(
         arguments: what stands for its arguments.
         rule: makes of an equation, and of what stands for its operands, what stands for
             its results.
-        constant: makes of the value of a constant or a literal what stands for it.
+        constant: makes of the value of a constant or a literal what stands for it; a
+            literal comes as an array of the type that it has in the jaxpr.
 
     Returns:
         What stands for its results.
@@ -38,12 +40,18 @@ def interpret(
     known |= zip(jaxpr.jaxpr.invars, arguments, strict=True)
 
     def read(atom: Var | Literal) -> V:
-        return constant(atom.val) if isinstance(atom, Literal) else known[atom]
+        return constant(_array(atom)) if isinstance(atom, Literal) else known[atom]
 
     for equation in jaxpr.eqns:
         results = rule(equation, list(map(read, equation.invars)))
         known |= zip(equation.outvars, results, strict=True)
     return list(map(read, jaxpr.jaxpr.outvars))
+
+
+def _array(literal: Literal) -> np.ndarray:
+    """What a literal holds; that may be a number of Python's, which has no dtype."""
+    aval: Any = literal.aval
+    return np.asarray(literal.val, aval.dtype)
 
 
 def single(equation: JaxprEqn, operands: Sequence[Var]) -> ClosedJaxpr:

@@ -18,7 +18,8 @@ from jaxtyping import Array, PyTree
 from funclearn._checks import integer_at_least, leading_length
 from funclearn._jaxprs import ClosedJaxpr, Tracer
 from funclearn._lanes._compilation import Block, compile_block, lanes_in_block
-from funclearn._lanes._host import adopt, empty, restorer, run_all, to_host
+from funclearn._lanes._host import run_all
+from funclearn._lanes._memory import adopt, empty, restorer, to_host
 
 __all__ = ["map_blocks"]
 

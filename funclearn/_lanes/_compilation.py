@@ -11,6 +11,7 @@ from jax.typing import ArrayLike
 
 from funclearn import _jaxprs, _xla
 from funclearn._jaxprs import ClosedJaxpr, is_key
+from funclearn._lanes._host import call
 from funclearn._lanes._small import is_loop, largest_value, n_bytes, parts
 from funclearn._lanes._stages import Program, Stage, Value, cut
 from funclearn._programs import remembered
@@ -128,7 +129,7 @@ def _compile(stage: Stage, size: int) -> Callable[..., list[jax.Array]]:
         keep_unused=stage.small,
         compiler_options=_xla.OPTIONS if stage.small else None,
     )
-    return jitted.lower(*types).compile()
+    return call(jitted.lower(*types).compile)
 
 
 def _in_every_lane(value: Any, size: int) -> jax.Array | np.ndarray:

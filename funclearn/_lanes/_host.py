@@ -1,83 +1,103 @@
-"""Arrays in the host's memory, and the threads that fill them.
+"""Threads that compile and run blocks, while the one that called stays free.
 
-NumPy knows no typed keys; there they are given by their data.
+Python answers Ctrl-C in its main thread alone, and only between two instructions of its
+own, which a thread in XLA is not at for as long as a compilation or a block lasts. So
+none of these is left to the thread that called: it waits, and is interrupted at once.
+The blocks that run by then cannot be; no other is begun.
 """
 
+import atexit
 import collections
 import contextlib
 import functools
-import math
 import os
+import signal
+import sys
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
-from funclearn._jaxprs import ShapedArray, is_key
-
-__all__ = ["adopt", "empty", "restorer", "run_all", "to_host"]
+__all__ = ["call", "run_all"]
 
 T = TypeVar("T")
 
-_ALIGNMENT = 64  # bytes, without which JAX copies
 _WORTH_THREADS = 2e-3  # seconds
+_LOOKS = 0.1  # seconds; on Windows Ctrl-C does not end a wait
+_PATIENCE = 1.0  # seconds
+
+_abandoned: set[threading.Thread] = set()
+"""Threads that were at work when their caller was interrupted."""
 
 
-def empty(n_rows: int, row: ShapedArray) -> np.ndarray:
-    """Memory that `adopt` need not copy, for rows of the shape and dtype of `row`."""
-    if is_key(row.dtype):
-        row = jax.eval_shape(jax.random.key_data, row)
-    shape, dtype = (n_rows, *row.shape), np.dtype(row.dtype)
-    n_bytes = math.prod(shape) * dtype.itemsize
-    memory = np.empty(n_bytes + _ALIGNMENT, np.uint8)
-    start = -memory.ctypes.data % _ALIGNMENT
-    return memory[start : start + n_bytes].view(dtype).reshape(shape)
-
-
-def to_host(array: Any) -> np.ndarray:
-    """Waits for an array of JAX and shows it to NumPy, on a CPU without a copy."""
-    return np.asarray(jax.random.key_data(array) if is_key(array.dtype) else array)
-
-
-def restorer(dtype: Any) -> Callable[[Any], Any]:
-    """Makes of what `to_host` shows an argument of the given dtype."""
-    if not is_key(dtype):
-        return lambda data: data
-    impl = jax.random.key_impl(jnp.empty((), dtype))
-    return functools.partial(jax.random.wrap_key_data, impl=impl)
-
-
-def adopt(arrays: list[np.ndarray], dtypes: list[object]) -> list[jax.Array]:
-    """Makes them JAX's, on a CPU without a copy: no one may write to them any more."""
-    adopted = jax.device_put(arrays, may_alias=True)
-    pairs = zip(map(restorer, dtypes), adopted, strict=True)
-    return [restore(array) for restore, array in pairs]
+def call(function: Callable[[], T]) -> T:
+    """Calls a function; Ctrl-C is answered at once, and the function runs on."""
+    results: list[T] = []
+    run_all(lambda _: results.append(function()), [None])
+    return results[0]
 
 
 def run_all(run: Callable[[T], None], tasks: Iterable[T]) -> None:
-    """Calls `run(task)` for all tasks, on several threads where it takes long."""
+    """Calls `run(task)` for all tasks, on several threads where it takes long.
+
+    Where a call raises an exception, or the caller is interrupted, no other begins.
+    """
     queue = collections.deque(tasks)
-    # A setting that JAX may keep for this thread alone.
-    double = jnp.result_type(float) == jnp.float64
-
-    def run_what_is_left() -> None:
-        with jax.enable_x64(double):
-            for task in _taken_from(queue):
-                run(task)
-
+    if not queue:
+        return
     started = time.perf_counter()
-    run(queue.popleft())
+    _work(run, collections.deque([queue.popleft()]), 1)
     left = len(queue) * (time.perf_counter() - started)
-    n_others = min(len(queue), _n_threads()) - 1 if left > _WORTH_THREADS else 0
-    with ThreadPoolExecutor(max(1, n_others)) as pool:
-        others = [pool.submit(run_what_is_left) for _ in range(n_others)]
-        run_what_is_left()
-    for other in others:
-        other.result()
+    if queue:
+        n_threads = _n_threads() if left > _WORTH_THREADS else 1
+        _work(run, queue, min(len(queue), n_threads))
+
+
+def _work(
+    run: Callable[[T], None], queue: collections.deque[T], n_threads: int
+) -> None:
+    errors: list[BaseException] = []
+    settings = _settings()
+
+    def work() -> None:
+        try:
+            with contextlib.ExitStack() as stack:
+                for setting in settings:
+                    stack.enter_context(setting())
+                for task in _taken_from(queue):
+                    run(task)
+        except BaseException as error:
+            queue.clear()
+            errors.append(error)
+
+    # Python would wait for other than daemon threads when it ends.
+    threads = [threading.Thread(target=work, daemon=True) for _ in range(n_threads)]
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            while thread.is_alive():
+                thread.join(_LOOKS)
+    except BaseException:
+        queue.clear()
+        _abandoned.update(threads)
+        raise
+    if errors:
+        raise errors.pop(0)
+
+
+def _settings() -> list[Callable[[], contextlib.AbstractContextManager[Any]]]:
+    """Settings that JAX may keep for this thread alone."""
+    config: Any = jax.config
+    double = jnp.result_type(float) == jnp.float64
+    return [
+        functools.partial(jax.enable_x64, double),
+        functools.partial(jax.debug_nans, config.jax_debug_nans),
+        functools.partial(jax.debug_infs, config.jax_debug_infs),
+    ]
 
 
 def _taken_from(queue: collections.deque[T]) -> Iterator[T]:
@@ -89,3 +109,26 @@ def _taken_from(queue: collections.deque[T]) -> Iterator[T]:
 
 def _n_threads() -> int:
     return (os.cpu_count() or 1) if jax.default_backend() == "cpu" else 1
+
+
+@atexit.register
+def _end() -> None:
+    """Lets abandoned threads come back: in an interpreter that ends they abort it.
+
+    (Python 3.11 and 3.13; a thread that returns from C++ is unwound there.) Where the
+    interrupt is what ends the process, it does so in the end, whoever is still at work.
+    """
+    interrupted = getattr(sys, "last_type", None) is KeyboardInterrupt
+    deadline = time.monotonic() + (_PATIENCE if interrupted else threading.TIMEOUT_MAX)
+    try:
+        for thread in _abandoned:
+            while thread.is_alive() and time.monotonic() < deadline:
+                thread.join(_LOOKS)
+    except KeyboardInterrupt:
+        interrupted = True
+    if interrupted and any(thread.is_alive() for thread in _abandoned):
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        # As Python itself ends after an interrupt that nobody took.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        signal.raise_signal(signal.SIGINT)

@@ -4,6 +4,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array
 
+from funclearn._arrays import as_floats
 from funclearn.analytic._models import tanh_slope
 
 __all__ = ["sine_of_squares", "tanh_log_ratio"]
@@ -29,7 +30,7 @@ def sine_of_squares(x: ArrayLike, y: ArrayLike) -> tuple[Array, Array]:
     References:
         Neuromatch Academy, Deep Learning, Gradient Descent and AutoGrad, section 1.1.
     """
-    x, y = jnp.asarray(x), jnp.asarray(y)
+    x, y = as_floats("x", x, ()), as_floats("y", y, ())
     slope = jnp.cos(x**2 + y**2)
     return slope * 2 * x, slope * 2 * y
 
@@ -71,7 +72,8 @@ def tanh_log_ratio(
         Neuromatch Academy, Deep Learning, Gradient Descent and AutoGrad, section 1.3,
         which leaves df/dz to the reader.
     """
-    a = 2 * jnp.asarray(x)
+    x, y, z = as_floats("x", x, ()), as_floats("y", y, ()), as_floats("z", z, ())
+    a = 2 * x
     b = jnp.sin(y)
     c = a / b
     d = z * c

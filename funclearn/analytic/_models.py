@@ -4,8 +4,9 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, PyTree
 
+from funclearn._arrays import Arrays, as_array, as_floats, errors_of, narrowed
 from funclearn._types import Batch, Params
 
 __all__ = [
@@ -46,9 +47,10 @@ def linear_mse(params: Params, batch: Batch) -> Params:
     References:
         Stevens, Antiga, Viehmann, Deep Learning with PyTorch, 2020, section 5.4.2.
     """
-    predictions = jnp.dot(batch.inputs, params.weight) + params.bias
+    inputs = as_floats("batch.inputs", batch.inputs, params)
+    predictions = jnp.dot(inputs, params.weight) + params.bias
     slopes = _mse_slopes(predictions, batch.targets)
-    return params._replace(weight=jnp.dot(slopes, batch.inputs), bias=jnp.sum(slopes))
+    return _in_type_of(params, weight=_projected(slopes, inputs), bias=jnp.sum(slopes))
 
 
 def polynomial_mse(params: Params, batch: Batch) -> Params:
@@ -73,9 +75,11 @@ def polynomial_mse(params: Params, batch: Batch) -> Params:
         Bishop, Pattern Recognition and Machine Learning, 2006, section 1.1.
     """
     degree = params.coefficients.shape[0] - 1
-    powers = jnp.vander(batch.inputs, degree + 1, increasing=True)
-    slopes = _mse_slopes(powers @ params.coefficients, batch.targets)
-    return params._replace(coefficients=slopes @ powers)
+    inputs = as_floats("batch.inputs", batch.inputs, params)
+    powers = jnp.vander(jnp.ravel(inputs), degree + 1, increasing=True)
+    predictions = jnp.reshape(powers @ params.coefficients, jnp.shape(inputs))
+    slopes = _mse_slopes(predictions, batch.targets)
+    return _in_type_of(params, coefficients=jnp.ravel(slopes) @ powers)
 
 
 def neuron_mse(params: Params, batch: Batch) -> Params:
@@ -100,9 +104,10 @@ def neuron_mse(params: Params, batch: Batch) -> Params:
     References:
         Neuromatch Academy, Deep Learning, Gradient Descent and AutoGrad, section 2.2.
     """
-    predictions = jnp.tanh(params.weight * batch.inputs + params.bias)
+    inputs = as_floats("batch.inputs", batch.inputs, params)
+    predictions = jnp.tanh(params.weight * inputs + params.bias)
     slopes = _mse_slopes(predictions, batch.targets) * tanh_slope(predictions)
-    return params._replace(weight=jnp.dot(slopes, batch.inputs), bias=jnp.sum(slopes))
+    return _in_type_of(params, weight=_projected(slopes, inputs), bias=jnp.sum(slopes))
 
 
 def wide_net_mse(params: Params, batch: Batch) -> Params:
@@ -133,13 +138,15 @@ def wide_net_mse(params: Params, batch: Batch) -> Params:
         Neuromatch Academy, Deep Learning, Gradient Descent and AutoGrad, sections 1.3
         and 3.1.
     """
-    arguments = batch.inputs @ params.hidden_weight + params.hidden_bias[None, :]
+    inputs = as_floats("batch.inputs", batch.inputs, params)
+    arguments = inputs @ params.hidden_weight + params.hidden_bias[None, :]
     hidden = jnp.tanh(arguments)
     predictions = hidden @ params.output_weight + params.output_bias[None, :]
     slopes = _mse_slopes(predictions, batch.targets)
     hidden_slopes = slopes @ params.output_weight.T * tanh_slope(hidden)
-    return params._replace(
-        hidden_weight=batch.inputs.T @ hidden_slopes,
+    return _in_type_of(
+        params,
+        hidden_weight=inputs.T @ hidden_slopes,
         hidden_bias=jnp.sum(hidden_slopes, axis=0),
         output_weight=hidden.T @ slopes,
         output_bias=jnp.sum(slopes, axis=0),
@@ -170,14 +177,36 @@ def softmax_cross_entropy(params: Params, batch: Batch) -> Params:
     References:
         Bishop, Pattern Recognition and Machine Learning, 2006, section 4.3.4.
     """
-    logits = batch.inputs @ params.weight + params.bias[None, :]
-    labels = jax.nn.one_hot(batch.targets, logits.shape[-1], dtype=logits.dtype)
-    slopes = (jax.nn.softmax(logits) - labels) / batch.targets.size
-    return params._replace(weight=batch.inputs.T @ slopes, bias=jnp.sum(slopes, axis=0))
+    inputs = as_floats("batch.inputs", batch.inputs, params)
+    logits = inputs @ params.weight + params.bias[None, :]
+    targets = as_array("batch.targets", batch.targets)
+    targets = jnp.asarray(narrowed("batch.targets", targets))
+    # Bytes do not hold the numbers of more than 256 classes.
+    whole = targets.astype(jnp.result_type(targets, jnp.int32))
+    labels = jax.nn.one_hot(whole, logits.shape[-1], dtype=logits.dtype)
+    slopes = (jax.nn.softmax(logits) - labels) / targets.size
+    return _in_type_of(
+        params, weight=jnp.matmul(inputs.T, slopes), bias=jnp.sum(slopes, axis=0)
+    )
 
 
-def _mse_slopes(predictions: Array, targets: Array) -> Array:
-    return 2 * (predictions - targets) / targets.size
+def _mse_slopes(predictions: Array, targets: PyTree) -> Array:
+    errors, _ = errors_of(predictions, targets)
+    return 2 * errors / errors.size
+
+
+def _projected(slopes: Array, inputs: Arrays) -> Array:
+    """Σ_i slope_i x_i for every column, of which (n,) and (n, 1) hold one."""
+    if jnp.ndim(slopes) > 1:
+        slopes, inputs = jnp.ravel(slopes), jnp.ravel(inputs)
+    return jnp.dot(slopes, inputs)
+
+
+def _in_type_of(params: Params, **grads: Array) -> Params:
+    dtypes = {name: jnp.result_type(getattr(params, name)) for name in grads}
+    return params._replace(
+        **{name: grad.astype(dtypes[name]) for name, grad in grads.items()}
+    )
 
 
 def tanh_slope(value: Array) -> Array:

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, PRNGKeyArray
 
-from funclearn._checks import check_not_negative
+from funclearn._checks import check_floating, check_not_negative
 from funclearn._signatures import with_key
 from funclearn._types import Batch, Params, ScalarLike
 
@@ -87,4 +87,9 @@ def _penalty_gradient(
     strength: ScalarLike, slope: Callable[[Array], Array]
 ) -> Callable[[Params], Params]:
     check_not_negative("strength", strength)
-    return lambda params: jax.tree.map(lambda leaf: strength * slope(leaf), params)
+
+    def gradient(params: Params) -> Params:
+        check_floating("params", params)
+        return jax.tree.map(lambda leaf: strength * slope(leaf), params)
+
+    return gradient

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, PyTree
+from jaxtyping import PyTree
 
 from funclearn._arrays import (
     Arrays,
@@ -59,14 +59,14 @@ class Scaler(NamedTuple):
         """
         check_dataset("dataset", dataset)
         dataset = as_arrays("dataset", dataset)
-        inputs = _scaled(
-            "dataset.inputs", dataset.inputs, self.input_shift, self.input_scale
-        )
+        _check_rows("dataset.inputs", dataset.inputs, *self[:2])
+        inputs = scaled(dataset.inputs, self.input_shift, self.input_scale)
         dataset = dataset._replace(inputs=inputs)
         if self.target_shift is None and self.target_scale is None:
             return dataset._replace(targets=_held(dataset.targets))
-        targets = _scaled("dataset.targets", dataset.targets, *self._of_targets())
-        return dataset._replace(targets=targets)
+        numbers = self._of_targets()
+        _check_rows("dataset.targets", dataset.targets, *numbers)
+        return dataset._replace(targets=scaled(dataset.targets, *numbers))
 
     def _of_targets(self) -> tuple[Numbers, Numbers]:
         shift, scale = self.target_shift, self.target_scale
@@ -125,7 +125,6 @@ class Scaler(NamedTuple):
         """
         shift, scale = self._of_targets()
         predictions = as_array("predictions", predictions)
-        check_real("predictions", predictions)
         _check_rows("predictions", predictions, shift, scale)
         if self._in_float64(predictions):
             return _in_float64(_in_float64(predictions) * scale + shift)
@@ -178,12 +177,6 @@ def standardise(train: Dataset, *, targets: bool = False) -> tuple[Dataset, Scal
     return scaler(train), scaler
 
 
-def _scaled(name: str, rows: Arrays, shift: Numbers, scale: Numbers) -> Array:
-    check_real(name, rows)
-    _check_rows(name, rows, shift, scale)
-    return scaled(rows, shift, scale)
-
-
 def _in_float64(number: Numbers) -> np.ndarray:
     # An array even of one number, which would be one without a shape otherwise.
     return np.asarray(number, np.float64)
@@ -194,8 +187,9 @@ def _held(targets: Arrays) -> Arrays:
 
 
 def _check_rows(name: str, rows: Arrays, *numbers: Numbers) -> None:
-    for number in numbers:
-        needed, got = jnp.shape(number), jnp.shape(rows)[1:]
+    check_real(name, rows)
+    got = jnp.shape(rows)[1:]
+    for needed in map(jnp.shape, numbers):
         if needed not in ((), got):
             raise ValueError(
                 f"{name} must have rows of shape {needed}, as the scaler's numbers "

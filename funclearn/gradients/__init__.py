@@ -17,7 +17,11 @@ from funclearn import _lazy
 from funclearn.gradients._methods import autodiff, finite_difference, given
 
 if TYPE_CHECKING:
-    from funclearn.gradients._compare import GradientsUndecided, compare
+    from funclearn.gradients._compare import (
+        GradientsNearlyAgree,
+        GradientsUndecided,
+        compare,
+    )
     from funclearn.gradients._findings import Agreement
     from funclearn.gradients._report import GradientReport
     from funclearn.gradients._slips import likely_slip
@@ -25,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Agreement",
     "GradientReport",
+    "GradientsNearlyAgree",
     "GradientsUndecided",
     "autodiff",
     "compare",
@@ -39,6 +44,7 @@ __getattr__, __dir__ = _lazy.attach(
     names={
         "Agreement": "funclearn.gradients._findings",
         "GradientReport": "funclearn.gradients._report",
+        "GradientsNearlyAgree": "funclearn.gradients._compare",
         "GradientsUndecided": "funclearn.gradients._compare",
         "compare": "funclearn.gradients._compare",
         "likely_slip": "funclearn.gradients._slips",

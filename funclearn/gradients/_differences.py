@@ -1,62 +1,51 @@
 """Finite differences that know their own error.
 
-A function is sampled on both sides of a point, at steps that shrink by a factor of
-four from the size of the coordinate, and the quotients are extrapolated to step 0
-(Richardson). The two errors of a difference are estimated apart:
+Besides the errors of their extrapolation (see `_extrapolation`) there is the question
+whether the steps ever reached the scale on which the function changes: beyond it, the
+function may look as flat as a plateau. They have reached it where the slopes on every
+side of the point come together as the steps shrink, or come to a kink.
 
-- truncation, by how much the estimates differ that were extrapolated last (that is
-  the error of the worse of them, so the result may be far better);
-- rounding, the noise of the function over the smallest step that was used.
-
-Of all extrapolations the one of smallest error is taken, once every finer one has been
-heard: where two contradict each other beyond their errors, the excess is added to the
-error of the coarser (Lepskii's rule). So no accidental agreement is trusted.
-
-References:
-    Ridders, Accurate computation of F'(x) and F'(x) F''(x), Advances in Engineering
-    Software 4, 1982.
-    Lepskii, On a problem of adaptive estimation in Gaussian white noise, Theory of
-    Probability and its Applications 35, 1991.
+Where the function has values on one side of the point alone, as the square root has at
+zero, the derivative is that of this side.
 """
 
 from typing import NamedTuple
 
 import numpy as np
 
-__all__ = ["SAFETY", "Differences", "Stencil", "differences", "sizes_of", "stencil"]
+from funclearn.gradients._extrapolation import Estimate, extrapolate
+from funclearn.gradients._stencil import STEPS, Stencil
+
+__all__ = ["SAFETY", "Differences", "better", "differences"]
 
 SAFETY = 10
 """How many times its estimate an error may be: the estimate is one of size, and now and
 then it is several times too small."""
 
-# A power of two, so that steps from a size that is one are exact.
-_RATIO = 4.0
-# They end at 4**-11 = 2e-7 of the size: well below ∛ε = 6e-6, at which the two errors
-# of a plain central difference are of one size in float64.
-_STEPS = 12
 # What the fourth extrapolation leaves has the power h¹⁰: less than float64 resolves at
-# a step of 1/64 of the size.
-_ORDERS = 4
+# a step of 1/64 of the size. Of what is alike on all sides the odd powers are left, and
+# of one side alone every power; at the edge of a root they are multiples of one half.
+_EVEN, _ODD, _ALL = (2.0, 4.0, 6.0, 8.0), (1.0, 3.0, 5.0, 7.0), (1.0, 2.0, 3.0, 4.0)
+_HALVES = (0.5, 1.0, 1.5, 2.0, 2.5, 3.0)
+
 # The step at which it is judged how much a function changes, 1/64 of the size.
 _MODERATE = 3
 
+# The last two steps have to show where the slopes tend to.
+_FINE = STEPS - 2
 
-class Stencil(NamedTuple):
-    """Where to sample a function around a point.
+# Slopes that come together as slowly as h^⅓ are less than a quarter as far apart three
+# steps later: slower ones may as well not.
+_COMES_TOGETHER = 0.25
 
-    Attributes:
-        moves: `(coordinates, steps, samples)`, what to add to the coordinate; the
-            largest steps first.
-        shifts: `(steps, samples)`, how far to go along the direction besides.
-        weights: `(samples,)`, ±1: with them the samples add up to the difference.
-        spans: `(coordinates, steps)`, the difference over `samples * spans` is the
-            quotient.
-    """
+# A share of the slope below every error that is asked for.
+_HARMLESS = 1e-4
 
-    moves: np.ndarray
-    shifts: np.ndarray
-    weights: np.ndarray
-    spans: np.ndarray
+# Smooth functions are seen far more sharply than this.
+_SHARP = 1e-8
+
+# An error of a tenth is too large to say that anything disagrees.
+_ROUGH = 0.1
 
 
 class Differences(NamedTuple):
@@ -71,6 +60,9 @@ class Differences(NamedTuple):
             cannot be told from noise.
         changes: how much the function changes at a moderate step, over that step; zero
             where that is no more than noise.
+        sides: where the derivative was taken: 1 above the point alone, -1 below, 0 on
+            both sides.
+        settled: whether the steps reached the scale on which the function changes.
     """
 
     values: np.ndarray
@@ -78,47 +70,14 @@ class Differences(NamedTuple):
     rounding: np.ndarray
     kinks: np.ndarray
     changes: np.ndarray
+    sides: np.ndarray
+    settled: np.ndarray
 
     @property
     def bounds(self) -> np.ndarray:
         """How far off the values may be."""
-        return SAFETY * (self.truncation + self.rounding)
-
-
-def sizes_of(point: np.ndarray, typical: np.ndarray) -> np.ndarray:
-    """The size of every coordinate, a power of two so that sums with it are exact.
-
-    Args:
-        point: `(coordinates,)`.
-        typical: the least size, what is typical of the array that a coordinate is in.
-    """
-    size = np.maximum(np.abs(point), typical)
-    return 2.0 ** np.floor(np.log2(np.where(size > 0, size, 1.0)))
-
-
-def stencil(point: np.ndarray, largest: np.ndarray, order: int) -> Stencil:
-    """The samples of first differences, or of second ones with a direction d.
-
-        order 1    f(p + h) - f(p - h)
-        order 2    f(p + h + td) - f(p + h - td) - f(p - h + td) + f(p - h - td)
-
-    Args:
-        point: `(coordinates,)`.
-        largest: the first h of every coordinate; the first t is 1.
-        order: 1 or 2.
-    """
-    shrinking = _RATIO ** -np.arange(_STEPS)
-    steps = largest[:, None] * shrinking
-    # A sum is rounded: what counts is the distance between its two sides.
-    distances = (point[:, None] + steps) - (point[:, None] - steps)
-    sides, shifts = np.array([1.0, -1.0]), np.zeros(2)
-    weights, spans = sides, distances / 2
-    if order == 2:
-        sides, shifts = np.repeat(sides, 2), np.tile(sides, 2)
-        weights, spans = sides * shifts, spans * shrinking
-    return Stencil(
-        steps[..., None] * sides, shrinking[:, None] * shifts, weights, spans
-    )
+        errors = SAFETY * (self.truncation + self.rounding)
+        return np.where(self.settled, errors, np.inf)
 
 
 def differences(
@@ -132,69 +91,167 @@ def differences(
         centre: the function at the point itself.
         noise: its rounding error there.
     """
+    count = stencil.weights.size
+    corners = samples[..., :count]
     with np.errstate(all="ignore"):
-        largest = np.max(np.abs(samples), axis=-1)
+        largest = np.max(np.abs(np.where(np.isfinite(corners), corners, 0)), axis=-1)
         noises = np.maximum(noise, np.finfo(float).eps * largest) / stencil.spans
-        quotients = samples @ stencil.weights / samples.shape[-1] / stencil.spans
-        values, truncation, rounding = _extrapolate(quotients, noises, first=2)
-        rises = samples - centre
-        kinks = _kinks(stencil, rises, noises)
-        changes = np.max(np.abs(rises[:, _MODERATE]), axis=-1)
-        changes /= stencil.spans[:, _MODERATE]
-        seen = changes > SAFETY * noises[:, _MODERATE]
-    return Differences(values, truncation, rounding, kinks, np.where(seen, changes, 0))
+        quotients = corners @ stencil.weights / count / stencil.spans
+        slopes = _slopes(stencil, samples, centre)
+        central = extrapolate(quotients, noises, _EVEN)
+        kinks = _kinks(slopes, noises)
+        found = Differences(
+            *central,
+            kinks=kinks,
+            changes=_changes(corners - centre, noises, stencil.spans),
+            sides=np.zeros(len(slopes)),
+            settled=_come_together(slopes, noises, central, kinks),
+        )
+        if count == 2:
+            found = _by_sides(found, stencil, samples, centre, noise)
+        return found._replace(settled=found.settled & ~_is_rough(found))
 
 
-def _kinks(stencil: Stencil, rises: np.ndarray, noises: np.ndarray) -> np.ndarray:
-    if stencil.shifts.any():
-        return np.zeros(len(rises))
-    # What rises on both sides alike: |h| times half a kink, and powers h², h⁴, ...
-    bends = np.mean(rises, axis=-1) / stencil.spans
-    bend, truncation, rounding = _extrapolate(bends, 2 * noises, first=1)
-    seen = np.abs(bend) > SAFETY * (truncation + rounding)
-    return np.where(seen, np.abs(bend), 0.0)
+def _slopes(stencil: Stencil, samples: np.ndarray, centre: float) -> np.ndarray:
+    """Quotients of each side alone, `(coordinates, steps, corners)`.
 
-
-def _extrapolate(
-    quotients: np.ndarray, noises: np.ndarray, *, first: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Extrapolates to step 0 where the error has the powers first, first + 2, ...
-
-    Returns:
-        The value, the truncation and the rounding error of the best estimates.
+    For order 2 the sides are the quadrants of h and t, and what a function does along
+    either alone is taken off.
     """
-    column, columns = quotients, []
-    for order in range(_ORDERS):
-        refinement = np.diff(column, axis=1)
-        column = column[:, 1:] + refinement / (_RATIO ** (first + 2 * order) - 1)
-        finest = np.arange(order + 1, _STEPS)
-        kind = np.stack([np.full_like(finest, order), finest])
-        columns.append((column, np.abs(refinement), noises[:, finest], kind))
-    values, truncation, rounding, kind = map(np.hstack, zip(*columns, strict=True))
-    usable = np.isfinite(values + truncation + rounding)
-    values = np.where(usable, values, 0.0)
-    rounding = np.where(usable, rounding, 0.0)
-    truncation = np.where(usable, truncation, np.inf)
-    truncation += _contradictions(values, truncation, rounding, *kind)
-    best = np.argmin(truncation + rounding, axis=1)
-    rows = np.arange(len(best))
-    return values[rows, best], truncation[rows, best], rounding[rows, best]
+    rises = samples - centre
+    if stencil.weights.size == 4:
+        along = np.repeat(rises[..., 4:6], 2, axis=-1)
+        across = np.tile(rises[..., 6:], 2)
+        rises = rises[..., :4] - along - across
+    return rises * stencil.weights / stencil.reaches
 
 
-def _contradictions(
-    values: np.ndarray,
-    truncation: np.ndarray,
-    rounding: np.ndarray,
-    order: np.ndarray,
-    finest: np.ndarray,
+def _changes(rises: np.ndarray, noises: np.ndarray, spans: np.ndarray) -> np.ndarray:
+    rises, noises = rises[:, _MODERATE], noises[:, _MODERATE]
+    rises = np.where(np.isfinite(rises), np.abs(rises), 0.0)
+    changes = np.max(rises, axis=-1) / spans[:, _MODERATE]
+    return np.where(changes > SAFETY * noises, changes, 0.0)
+
+
+def _kinks(slopes: np.ndarray, noises: np.ndarray) -> np.ndarray:
+    """Half of what the slopes on opposite sides differ by, in the end."""
+    n_pairs = slopes.shape[-1] // 2
+    kinks = np.zeros(len(slopes))
+    for pair in range(n_pairs):
+        bends = (slopes[..., pair] - slopes[..., -1 - pair]) / 2
+        bend, truncation, rounding = extrapolate(bends, 2 * n_pairs * noises, _ODD)
+        seen = np.abs(bend) > SAFETY * (truncation + rounding)
+        kinks = np.maximum(kinks, np.where(seen, np.abs(bend), 0.0))
+    return kinks
+
+
+def _come_together(
+    slopes: np.ndarray, noises: np.ndarray, central: Estimate, kinks: np.ndarray
 ) -> np.ndarray:
-    """By how much estimates from finer steps lie farther off than errors explain.
+    """Whether the slopes of all sides tend to the derivative, or to a kink."""
+    apart = np.max(np.abs(slopes - central.values[:, None, None]), axis=-1)
+    apart = np.where(np.isfinite(apart), apart, 0.0)
+    coarse = np.max(apart[:, : _FINE - 2], axis=1)
+    size = np.maximum(np.abs(central.values), kinks)
+    errors = SAFETY * (central.truncation + central.rounding)
+    granted = 2 * kinks + _COMES_TOGETHER * coarse + _HARMLESS * size + errors
+    # What is noise in the difference of two samples is more in that of several.
+    rounding = SAFETY * slopes.shape[-1] * noises[:, _FINE:]
+    return np.all(~(apart[:, _FINE:] > granted[:, None] + rounding), axis=1)
 
-    Their own truncation is no excuse, unless they are of lower order.
+
+def _by_sides(
+    found: Differences,
+    stencil: Stencil,
+    samples: np.ndarray,
+    centre: float,
+    noise: float,
+) -> Differences:
+    """Takes each side by itself, where there is one alone, or both differ in curvature.
+
+    Where the second derivative jumps, as that of a squared relu does, what the sides
+    have in common has every power of the step, and each of them is smooth.
     """
-    gaps = np.abs(values[:, :, None] - values[:, None, :])
-    excused = (order < order[:, None]) | np.isinf(truncation)[:, None, :]
-    explained = (truncation + rounding)[:, :, None] + rounding[:, None, :]
-    explained = explained + np.where(excused, truncation[:, None, :], 0.0)
-    excess = np.where(finest > finest[:, None], gaps - explained, 0.0)
-    return np.max(excess, axis=2, initial=0.0)
+    usable = np.isfinite(samples[:, -1])
+    both = usable.all(axis=1)
+    sides = np.where(both, 0.0, usable @ stencil.weights)
+    size = np.maximum(np.abs(found.values), found.changes)
+    blurred = both & (found.truncation + found.rounding > _SHARP * size)
+    (rows,) = np.nonzero((sides != 0) | blurred)
+    if not rows.size:
+        return found
+    above, below = (
+        _side(samples[rows, :, side], stencil.reaches[rows, :, side], centre, noise)
+        for side in range(2)
+    )
+    below = below._replace(values=-below.values)
+    mean = Estimate(
+        *((one + other) / 2 for one, other in zip(above, below, strict=True))
+    )
+    half = np.abs(above.values - below.values) / 2
+    seen = half > SAFETY * (mean.truncation + mean.rounding)
+    here = sides[rows]
+    old = Estimate(*(column[rows] for column in found[:3]))
+    smaller = mean.truncation + mean.rounding < old.truncation + old.rounding
+    which = [here > 0, here < 0, smaller]
+    found = Differences(*(column.copy() for column in found))
+    columns = zip(found[:3], above, below, mean, old, strict=True)
+    for column, *estimates, other in columns:
+        column[rows] = np.select(which, estimates, other)
+    kinks = np.where(smaller, seen * half, found.kinks[rows])
+    found.kinks[rows] = np.where(here == 0, kinks, 0.0)
+    found.settled[rows] |= here != 0
+    return found._replace(sides=sides)
+
+
+def _side(
+    samples: np.ndarray, reaches: np.ndarray, centre: float, noise: float
+) -> Estimate:
+    """The slope of one side, in the direction away from the point."""
+    noises = np.maximum(noise, np.finfo(float).eps * np.abs(samples)) / reaches
+    quotients = (samples - centre) / reaches
+    whole = extrapolate(quotients, 2 * noises, _ALL)
+    # Twice the last quotient less the one before it has three times their noise.
+    halves = extrapolate(quotients, 6 * noises, _HALVES)
+    better = halves.truncation + halves.rounding < whole.truncation + whole.rounding
+    return Estimate(
+        *(np.where(better, *pair) for pair in zip(halves, whole, strict=True))
+    )
+
+
+def _is_rough(found: Differences) -> np.ndarray:
+    """Whether more than the noise of the function leaves the derivative open."""
+    size = np.maximum(np.abs(found.values), np.maximum(found.kinks, found.changes))
+    explained = np.maximum(_ROUGH * size, SAFETY**2 * found.rounding)
+    return SAFETY * found.truncation > explained
+
+
+def better(
+    first: Differences, second: Differences, *, finer: np.ndarray
+) -> Differences:
+    """Of two differences the one of smaller error, coordinate by coordinate.
+
+    Args:
+        first: those that were taken first.
+        second: at other steps.
+        finer: where these are smaller ones. Where the two contradict each other the
+            finer are right: the others did not reach the scale on which the function
+            changes.
+    """
+    apart = np.abs(second.values - first.values) - first.kinks - second.kinks
+    # What looks like a kink from afar may be a bend; one that noise hides is not seen
+    # below two of these bounds.
+    apart = np.maximum(apart, np.abs(second.kinks - first.kinks) / 3)
+    contradict = apart > first.bounds + second.bounds
+    revised = finer & (~second.settled | contradict)
+    smaller = (finer | ~contradict) & (second.bounds < first.bounds)
+    # Where slopes grew until noise hid them nobody knows how far they would have.
+    size = np.maximum(np.abs(second.values), second.changes)
+    lost = finer & ~first.settled & (second.bounds > size)
+    chosen = (revised | smaller) & ~lost
+    pairs = zip(first, second, strict=True)
+    merged = Differences(*(np.where(chosen, two, one) for one, two in pairs))
+    # Slopes far away say nothing of those around the point.
+    old, new = (one.settled * one.changes for one in (first, second))
+    changes = np.where(finer, np.maximum(old, new), first.changes)
+    return merged._replace(changes=changes)

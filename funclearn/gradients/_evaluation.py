@@ -1,4 +1,4 @@
-"""Gradients and samples of functions at one point, carried out in float64."""
+"""Gradients of functions at one point, carried out in float64."""
 
 from collections.abc import Callable
 from typing import NamedTuple, TypeAlias
@@ -14,15 +14,22 @@ from funclearn import _jaxprs
 from funclearn._checks import check_floating, check_same_structure
 from funclearn._programs import kept
 from funclearn._types import Batch, Params
-from funclearn.gradients._differences import Differences, differences, stencil
 from funclearn.gradients._problem import Function, Problem, Rest, Settings
 from funclearn.gradients._program import Program, program_of
-from funclearn.gradients._promotion import run, run_rounded
+from funclearn.gradients._promotion import run_rounded
 from funclearn.gradients._rounding import widen
 
-__all__ = ["Gradient", "Value", "closed_form", "finite_differences", "reverse_mode"]
+__all__ = [
+    "Arguments",
+    "Gradient",
+    "Take",
+    "closed_form",
+    "reverse_mode",
+    "scalar",
+    "traced",
+]
 
-_Take: TypeAlias = Callable[[], tuple[Callable[..., object], ...]]
+Take: TypeAlias = Callable[[], tuple[Callable[..., object], ...]]
 """Gives the functions of a callable that was taken apart."""
 
 _Method: TypeAlias = Callable[..., tuple[Params, Array]]
@@ -31,11 +38,7 @@ _Method: TypeAlias = Callable[..., tuple[Params, Array]]
 _Gradients: TypeAlias = tuple[list[Array], tuple[Array, ...]]
 """Flattened gradients, and the values that came with them."""
 
-_Arguments: TypeAlias = tuple[Params, Batch, PRNGKeyArray]
-
-# Samples taken side by side: an accelerator needs many, a CPU is faster with few. Each
-# has its own copy of the parameters, of which no more than 64 MiB are made at once.
-_CPU_BLOCK, _BLOCK, _BLOCK_BYTES = 4, 256, 2**26
+Arguments: TypeAlias = tuple[Params, Batch, PRNGKeyArray]
 
 
 class Gradient(NamedTuple):
@@ -50,14 +53,6 @@ class Gradient(NamedTuple):
     values: np.ndarray
     spread: np.ndarray
     own: np.ndarray
-
-
-class Value(NamedTuple):
-    """The objective at the point: in float64, its spread, in its own precision."""
-
-    value: float
-    spread: float
-    own: float
 
 
 def reverse_mode(problem: Problem, objective: Function) -> tuple[Gradient, float]:
@@ -83,17 +78,17 @@ def _evaluate(
 
 
 def _gradients(
-    take: _Take, rest: Rest, method: _Method, settings: Settings
-) -> Callable[[list[Array], _Arguments, Params], _Gradients]:
+    take: Take, rest: Rest, method: _Method, settings: Settings
+) -> Callable[[list[Array], Arguments, Params], _Gradients]:
     """Makes the program of a gradient: in float64, its spread, in its own precision."""
 
     @jax.jit
     def gradients(
-        arrays: list[Array], arguments: _Arguments, direction: Params
+        arrays: list[Array], arguments: Arguments, direction: Params
     ) -> _Gradients:
         # A function of its own for every trace, which JAX keeps as long as it lives.
         def gradient(
-            arrays: list[Array], arguments: _Arguments, direction: Params, one: Array
+            arrays: list[Array], arguments: Arguments, direction: Params, one: Array
         ) -> tuple[Params, Array]:
             params, *others = arguments
 
@@ -107,7 +102,7 @@ def _gradients(
 
         # One is an argument: JAX would compute with a constant in its own precision.
         inputs = (arrays, arguments, direction, jnp.ones((), jnp.float32))
-        program = _traced(gradient, inputs, settings)
+        program = traced(gradient, inputs, settings)
         runs = (*run_rounded(program, *inputs), program(*inputs))
         gradients, values = zip(*runs, strict=True)
         widened = jax.tree.map(widen, gradients)
@@ -116,13 +111,14 @@ def _gradients(
     return gradients
 
 
-def _traced(
+def traced(
     function: Callable[..., PyTree], inputs: tuple[PyTree, ...], settings: Settings
 ) -> Program:
     """Traces a function of arrays, arguments and perhaps more."""
-    program = program_of(function, *inputs, x64=settings.x64)
     arrays, (params, batch, _) = inputs[:2]
-    key_position = len(jax.tree.leaves((arrays, params, batch)))
+    ends = [len(jax.tree.leaves(x)) for x in (arrays, (arrays, params))]
+    program = program_of(function, *inputs, x64=settings.x64, params=range(*ends))
+    key_position = ends[1] + len(jax.tree.leaves(batch))
     if not settings.has_key and _jaxprs.reads(program.jaxpr, key_position):
         raise ValueError("key must be given, since a function draws from it; got none.")
     return program
@@ -135,7 +131,7 @@ def _reverse_mode(
     batch: Batch,
     key: PRNGKeyArray,
 ) -> tuple[Params, Array]:
-    value, pull = jax.vjp(lambda params: _scalar(objective(params, batch, key)), params)
+    value, pull = jax.vjp(lambda params: scalar(objective(params, batch, key)), params)
     return pull(one.astype(value.dtype))[0], value
 
 
@@ -155,7 +151,8 @@ def _closed_form(
     return grads, one
 
 
-def _scalar(value: ArrayLike) -> Array:
+def scalar(value: ArrayLike) -> Array:
+    """The value of an objective; refuses what is not a real number."""
     value = jnp.asarray(value)
     if value.shape != ():
         raise ValueError(f"objective must return a scalar; got shape {value.shape}.")
@@ -164,68 +161,3 @@ def _scalar(value: ArrayLike) -> Array:
             f"objective must return a real floating-point number; got {value.dtype}."
         )
     return value
-
-
-def finite_differences(
-    problem: Problem, objective: Function
-) -> tuple[Differences, Value]:
-    """Derivatives by finite differences, and the objective at the point itself."""
-    chosen = problem.chosen
-    where = stencil(
-        problem.point[chosen], problem.sizes[chosen], problem.settings.order
-    )
-    block = _CPU_BLOCK if jax.default_backend() == "cpu" else _BLOCK
-    block = max(1, min(block, _BLOCK_BYTES // problem.point.nbytes))
-    program = kept(
-        _sample, objective.functions, objective.rest, block, problem.settings
-    )
-    samples, *centre = program(
-        objective.arrays,
-        problem.arguments,
-        problem.direction,
-        (chosen, where.moves, where.shifts),
-    )
-    value = Value(*map(float, centre))
-    samples = np.asarray(samples)
-    return differences(where, samples, value.value, value.spread), value
-
-
-def _sample(
-    take: _Take, rest: Rest, block: int, settings: Settings
-) -> Callable[..., tuple[Array, Array, Array, Array]]:
-    """Makes the program of an objective's samples and of its value at the point."""
-
-    @jax.jit
-    def sample(
-        arrays: list[Array],
-        arguments: _Arguments,
-        direction: Params,
-        where: tuple[Array, Array, Array],
-    ) -> tuple[Array, Array, Array, Array]:
-        # As above, a function of its own for every trace.
-        def objective(arrays: list[Array], arguments: _Arguments) -> Array:
-            return _scalar(rest.fill(arrays, take())(*arguments))
-
-        inputs = (arrays, arguments)
-        program = _traced(objective, inputs, settings)
-        (arrays, (params, *others)), direction = jax.tree.map(
-            widen, (inputs, direction)
-        )
-        point, unravel = ravel_pytree(params)
-        direction, _ = ravel_pytree(direction)
-
-        def value(sample: list[Array]) -> Array:
-            coordinate, move, shift = sample
-            moved = unravel(point.at[coordinate].add(move) + shift * direction)
-            return run(program, arrays, (moved, *others))
-
-        coordinates, moves, shifts = where
-        samples = jnp.broadcast_arrays(coordinates[:, None, None], moves, shifts[None])
-        values = jax.lax.map(value, [*map(jnp.ravel, samples)], batch_size=block)
-        # Constants are the same in all samples, and so are most parameters at order 1.
-        centre = run_rounded(
-            program, *inputs, constants=False, arguments=settings.order == 2
-        )
-        return values.reshape(moves.shape), *centre, program(*inputs)
-
-    return sample

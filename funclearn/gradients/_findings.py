@@ -15,8 +15,17 @@ class Agreement(enum.StrEnum):
     """Whether gradients are the same, as far as rounding lets anyone see."""
 
     AGREES = "agrees"
+    NEARLY_AGREES = "nearly agrees"
     DISAGREES = "disagrees"
     CANNOT_TELL = "cannot tell"
+
+
+_WORST_FIRST = (
+    Agreement.DISAGREES,
+    Agreement.CANNOT_TELL,
+    Agreement.NEARLY_AGREES,
+    Agreement.AGREES,
+)
 
 
 class Coordinates(NamedTuple):
@@ -49,9 +58,11 @@ class Tested(NamedTuple):
         values: the gradient, carried out in float64.
         own: the gradient in its own precision.
         floors: how far from the finite difference a right gradient may be.
-        caught: the smallest error that would have been called a disagreement.
+        caught: the smallest error that would have been beyond the floor.
         disagrees: whether it is farther off than that, or not finite.
-        decided: whether it disagrees, or an error of the resolution would have.
+        near: whether it is, but by less than any slip: no more than the accuracy of a
+            program that iterates to a tolerance or approximates.
+        decided: whether it is either, or an error of the resolution would have been.
     """
 
     name: str
@@ -60,6 +71,7 @@ class Tested(NamedTuple):
     floors: np.ndarray
     caught: np.ndarray
     disagrees: np.ndarray
+    near: np.ndarray
     decided: np.ndarray
 
     @property
@@ -71,7 +83,9 @@ class Tested(NamedTuple):
         """The verdict on some coordinates."""
         if self.disagrees[here].any():
             return Agreement.DISAGREES
-        return Agreement.AGREES if self.decided[here].all() else Agreement.CANNOT_TELL
+        if not self.decided[here].all():
+            return Agreement.CANNOT_TELL
+        return Agreement.NEARLY_AGREES if self.near[here].any() else Agreement.AGREES
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -83,7 +97,8 @@ class Findings:
     n_parameters: int
     dtypes: tuple[str, ...]
     differences: Differences
-    autodiff: Tested
+    autodiff: Tested | None
+    missing: str
     closed_forms: tuple[Tested, ...]
     scales: np.ndarray
     resolution: float
@@ -91,16 +106,15 @@ class Findings:
     @property
     def tested(self) -> tuple[Tested, ...]:
         """The gradients that were held against finite differences, autodiff first."""
+        if self.autodiff is None:
+            return self.closed_forms
         return (self.autodiff, *self.closed_forms)
 
     @property
     def verdict(self) -> Agreement:
         """*disagrees* if one gradient does, *agrees* if all of them do."""
         verdicts = {tested.verdict for tested in self.tested}
-        for verdict in (Agreement.DISAGREES, Agreement.CANNOT_TELL):
-            if verdict in verdicts:
-                return verdict
-        return Agreement.AGREES
+        return next(verdict for verdict in _WORST_FIRST if verdict in verdicts)
 
     @property
     def power(self) -> float:
@@ -124,9 +138,13 @@ class Findings:
         """The coordinates that disagree, the farthest off first.
 
         How far is relative to the largest derivative in the array. If none disagrees,
-        these are the undecided ones, the least decided first.
+        these are the undecided ones, the least decided first; if there is none either,
+        those that nearly agree.
         """
         disagrees = np.any([t.disagrees for t in self.tested], axis=0)
+        decided = np.all([t.decided for t in self.tested], axis=0)
+        if decided.all() and not disagrees.any():
+            disagrees = np.any([t.near for t in self.tested], axis=0)
         if disagrees.any():
             errors = [np.abs(t.values - self.differences.values) for t in self.tested]
             errors = np.max(np.nan_to_num(errors, nan=np.inf), axis=0)
@@ -134,7 +152,7 @@ class Findings:
             candidates = disagrees
         else:
             badness = np.max([self.relative(t.caught) for t in self.tested], axis=0)
-            candidates = ~np.all([t.decided for t in self.tested], axis=0)
+            candidates = ~decided
         order = np.argsort(np.where(candidates, -badness, np.inf), kind="stable")
         return order[: min(limit, np.count_nonzero(candidates))].tolist()
 

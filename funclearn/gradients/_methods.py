@@ -121,7 +121,9 @@ def _central_differences(
         return leaf
     flat = leaf.ravel()
     if step is None:
-        steps = jnp.finfo(leaf.dtype).eps ** (1 / 3) * jnp.maximum(1, jnp.abs(flat))
+        # Of bfloat16 NumPy makes float32, in which the parameters would be moved.
+        share = jnp.asarray(jnp.finfo(leaf.dtype).eps ** (1 / 3), leaf.dtype)
+        steps = share * jnp.maximum(1, jnp.abs(flat))
     else:
         steps = jnp.full_like(flat, step)
 

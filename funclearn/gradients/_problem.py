@@ -14,8 +14,8 @@ from jaxtyping import Array, PRNGKeyArray, PyTree
 from funclearn._checks import path_name
 from funclearn._signatures import with_key
 from funclearn._types import Batch, Params
-from funclearn.gradients._differences import sizes_of
 from funclearn.gradients._findings import Coordinates
+from funclearn.gradients._stencil import sizes_of
 
 __all__ = ["Function", "Problem", "Rest", "Settings", "pose", "take_apart"]
 

@@ -17,10 +17,16 @@ class Program(NamedTuple):
     """A traced function; calling it carries it out in its own precision.
 
     What it gives cannot be differentiated by rules of the function's own.
+
+    Attributes:
+        jaxpr: what was traced.
+        structure: that of what it gives.
+        params: where the parameters are among the arrays that it takes.
     """
 
     jaxpr: ClosedJaxpr
     structure: Hashable
+    params: range
 
     def __call__(self, *args: PyTree) -> PyTree:
         """Carries it out, like the function."""
@@ -28,18 +34,27 @@ class Program(NamedTuple):
         return jax.tree.unflatten(self.structure, results)
 
 
-def program_of(function: Callable[..., PyTree], *args: PyTree, x64: bool) -> Program:
+def program_of(
+    function: Callable[..., PyTree],
+    *args: PyTree,
+    x64: bool,
+    params: range | None = None,
+) -> Program:
     """Traces a function in the precision of its arguments.
 
     Args:
         function: any function that JAX can trace.
         *args: pytrees of arrays.
         x64: whether 64-bit types are enabled for the function.
+        params: where the parameters are among the arrays in the arguments; all of them
+            are if nothing is said.
     """
     with jax.enable_x64(x64):
         types = jax.tree.map(jax.typeof, args)
         jaxpr, results = jax.make_jaxpr(function, return_shape=True)(*types)
-    return Program(jaxpr, jax.tree.structure(results))
+    if params is None:
+        params = range(len(jaxpr.in_avals))
+    return Program(jaxpr, jax.tree.structure(results), params)
 
 
 def _carry_out(jaxpr: ClosedJaxpr, args: Sequence[Value]) -> Sequence[Value]:

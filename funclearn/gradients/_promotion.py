@@ -2,13 +2,15 @@
 
 A function is traced in its own precision and its operations are then done in float64,
 whatever the program says. So a float32 program is seen as the mathematics that it
-stands for, with the random numbers, the constants and the branches of float32.
+stands for, with the random numbers, the constants and the decisions of float32 (see
+`_decisions`).
 
 What runs here runs under `jax.enable_x64(True)`.
 """
 
+import functools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import cast
 
 import jax
@@ -16,13 +18,15 @@ import jax.numpy as jnp
 from jaxtyping import Array, PyTree
 
 from funclearn import _jaxprs
-from funclearn._jaxprs import (
-    ClosedJaxpr,
-    JaxprEqn,
-    Literal,
-    ShapedArray,
-    Var,
-    primitives,
+from funclearn._jaxprs import ClosedJaxpr, JaxprEqn, Literal, ShapedArray, Var
+from funclearn.gradients._control import control_of
+from funclearn.gradients._decisions import Both, run_in_both
+from funclearn.gradients._exactness import (
+    ADD_PRODUCTS,
+    is_exact,
+    is_touchy,
+    n_terms,
+    never_rounds,
 )
 from funclearn.gradients._program import Program
 from funclearn.gradients._rounding import (
@@ -41,27 +45,16 @@ __all__ = ["run", "run_rounded"]
 # of what it can be once in 4**8 = 65536 cases; the comparison allows for four times it.
 _DRAWS = 8
 
-# They move or choose numbers, and round nothing.
-_EXACT = {
-    *("abs", "argmax", "argmin", "broadcast_in_dim", "ceil", "clamp", "complex"),
-    *("concatenate", "conj", "convert_element_type", "copy", "cummax", "cummin"),
-    *("device_put", "dynamic_slice", "dynamic_update_slice", "floor", "gather", "imag"),
-    *("iota", "max", "min", "name", "neg", "optimization_barrier", "pad", "real"),
-    *("reduce_max", "reduce_min", "reduce_window_max", "reduce_window_min", "reshape"),
-    *("rev", "round", "scatter", "scatter-max", "scatter-min", "select_n"),
-    *("sharding_constraint", "sign", "slice", "sort", "squeeze", "stop_gradient"),
-    *("top_k", "transpose"),
-}
-
 # They depend on how many bits a number has.
-_BOUND_TO_PRECISION = {"bitcast_convert_type", "random_gamma", "rng_uniform"}
+_BOUND_TO_PRECISION = {
+    *("bitcast_convert_type", "nextafter", "random_gamma", "rng_uniform"),
+}
 
 
 def run(program: Program, *args: PyTree) -> PyTree:
     """Carries out a program in float64."""
-    leaves = [widen(leaf) for leaf in jax.tree.leaves(args)]
-    results = _run(Rounding(), program.jaxpr, leaves)
-    return jax.tree.unflatten(program.structure, results)
+    results = _run(Rounding(), program.jaxpr, _arguments(program, args))
+    return jax.tree.unflatten(program.structure, [result.wide for result in results])
 
 
 def run_rounded(
@@ -78,13 +71,15 @@ def run_rounded(
     Returns:
         What `run` returns, and by how much rounding moved it in the worst of the draws.
     """
-    leaves = [widen(leaf) for leaf in jax.tree.leaves(args)]
+    given = _arguments(program, args)
+    nothing = [False] * len(program.jaxpr.out_avals)
 
     def draw(_: None, table: Array) -> tuple[None, list[Value]]:
         rounding = Rounding(table, constants)
         error = arguments * unit(jnp.float64)
-        rounded = [rounding.result(leaf, error) for leaf in leaves]
-        return None, _run(rounding, program.jaxpr, rounded)
+        rounded = [Both(rounding.result(x.wide, error), x.own) for x in given]
+        results = _run(rounding, program.jaxpr, rounded, nothing)
+        return None, [x.wide for x in results]
 
     _, stacked = jax.lax.scan(draw, None, jnp.asarray(draw_tables(_DRAWS)))
     results = cast(list[Array], stacked)
@@ -95,18 +90,55 @@ def run_rounded(
     )
 
 
-def _run(rounding: Rounding, jaxpr: ClosedJaxpr, args: Sequence[Value]) -> list[Value]:
-    def rule(equation: JaxprEqn, operands: list[Value]) -> Sequence[Value]:
-        if called := _jaxprs.called(equation):
-            return _run(rounding, called, operands)
-        rule = _CONTROL.get(equation.primitive, _run_operation)
-        return rule(rounding, equation, operands)
+def _arguments(program: Program, args: PyTree) -> list[Both]:
+    pairs = zip(jax.tree.leaves(args), program.jaxpr.in_avals, strict=True)
+    return [
+        Both(widen(leaf), None if place in program.params else _narrow(leaf, aval))
+        for place, (leaf, aval) in enumerate(pairs)
+    ]
 
-    return _jaxprs.interpret(jaxpr, args, rule, rounding.constant)
+
+def _narrow(value: Value, aval: ShapedArray) -> Value:
+    """Casts an array to the precision that it has in its program."""
+    return jnp.asarray(value, aval.dtype) if is_inexact(value) else value
+
+
+def _run(
+    rounding: Rounding,
+    jaxpr: ClosedJaxpr,
+    args: Sequence[Both],
+    results: Sequence[bool] | None = None,
+) -> list[Both]:
+    """Carries out a jaxpr.
+
+    Args:
+        rounding: how to round what it computes.
+        jaxpr: the program.
+        args: its arguments.
+        results: on which of its results a decision may depend; all, if nothing is said.
+    """
+    if results is None:
+        results = [True] * len(jaxpr.out_avals)
+    decisive = _jaxprs.leading(jaxpr, results, is_touchy)
+
+    def rule(equation: JaxprEqn, operands: list[Both]) -> Sequence[Both]:
+        decides = [variable in decisive for variable in equation.outvars]
+        if called := _jaxprs.called(equation):
+            return _run(rounding, called, operands, decides)
+        if control := control_of(equation, is_sample=rounding.table is None):
+            return control(functools.partial(_run, rounding), equation, operands)
+        operation = functools.partial(
+            _run_operation, rounding, equation, is_decisive=any(decides)
+        )
+        return run_in_both(equation, operands, operation)
+
+    return _jaxprs.interpret(
+        jaxpr, args, rule, lambda value: Both(rounding.constant(value), value)
+    )
 
 
 def _run_operation(
-    rounding: Rounding, equation: JaxprEqn, operands: list[Value]
+    rounding: Rounding, equation: JaxprEqn, operands: list[Value], *, is_decisive: bool
 ) -> list[Value]:
     name = equation.primitive.name
     if name == "reduce_precision" or not equation.outvars:
@@ -116,14 +148,28 @@ def _run_operation(
         params["update_jaxpr"] = _wide_jaxpr(_jaxprs.close(update))
     elif _is_bound_to_precision(equation):
         return _run_in_own_precision(rounding, equation, operands)
-    if name in ("dot_general", "conv_general_dilated"):
+    if rounding.table is None or never_rounds(equation):
+        return _jaxprs.bind(equation, operands, params)
+    if name not in ADD_PRODUCTS:
+        results = _jaxprs.bind(equation, operands, params)
+        exact = is_decisive and is_exact(equation, operands, results[0])
+    else:
+        exact = is_decisive and is_exact(equation, operands, None)
         # The products in it are rounded as well.
-        operands = [rounding.result(operands[0], unit(jnp.float64)), *operands[1:]]
-    results = _jaxprs.bind(equation, operands, params)
-    if name in _EXACT:
-        return results
-    error = unit(jnp.float64) * math.sqrt(_terms(equation))
-    return [rounding.result(result, error) for result in results]
+        first = _rounded(rounding, operands[0], unit(jnp.float64), exact)
+        results = _jaxprs.bind(equation, [first, *operands[1:]], params)
+    error = unit(jnp.float64) * math.sqrt(n_terms(equation))
+    return [_rounded(rounding, result, error, exact) for result in results]
+
+
+def _rounded(
+    rounding: Rounding, value: Value, error: float, exact: bool | Array
+) -> Value:
+    """Rounds a result where it is not exact."""
+    rounded = rounding.result(value, error)
+    if exact is False:
+        return rounded
+    return jnp.where(exact, jnp.asarray(value), jnp.asarray(rounded))
 
 
 def _run_in_own_precision(
@@ -159,67 +205,9 @@ def _type(atom: Var | Literal) -> ShapedArray:
 
 
 def _wide_jaxpr(jaxpr: ClosedJaxpr) -> object:
+    def call(*args: Array) -> list[Value]:
+        results = _run(Rounding(), jaxpr, [Both(argument, None) for argument in args])
+        return [result.wide for result in results]
+
     types = [jax.ShapeDtypeStruct(x.shape, wide(x.dtype)) for x in jaxpr.in_avals]
-    return jax.make_jaxpr(lambda *args: _run(Rounding(), jaxpr, args))(*types).jaxpr
-
-
-def _terms(equation: JaxprEqn) -> float:
-    """How many numbers an operation adds up to one."""
-    if equation.primitive.name not in ("dot_general", "reduce_sum"):
-        return 1.0
-    atoms = [*equation.invars, *equation.outvars]
-    *sizes, size = (max(_type(atom).size, 1) for atom in atoms)
-    return (math.prod(sizes) / size) ** (1 / len(sizes))
-
-
-def _run_cond(
-    rounding: Rounding, equation: JaxprEqn, operands: list[Value]
-) -> list[Value]:
-    def branch(jaxpr: ClosedJaxpr) -> Callable[..., list[Value]]:
-        return lambda *operands: _run(rounding, jaxpr, operands)
-
-    branches = [*map(branch, _jaxprs.inner_jaxprs(equation))]
-    return jax.lax.switch(operands[0], branches, *operands[1:])
-
-
-def _run_scan(
-    rounding: Rounding, equation: JaxprEqn, operands: list[Value]
-) -> list[Value]:
-    scan = _jaxprs.scan_of(equation, operands)
-
-    def body(carry: list[Value], row: list[Value]) -> tuple[list[Value], list[Value]]:
-        results = _run(rounding, scan.body, [*scan.constants, *carry, *row])
-        return results[: len(carry)], results[len(carry) :]
-
-    carry, rows = jax.lax.scan(
-        body, scan.carry, scan.rows, length=scan.length, reverse=scan.reverse
-    )
-    return [*carry, *rows]
-
-
-def _run_while(
-    rounding: Rounding, equation: JaxprEqn, operands: list[Value]
-) -> list[Value]:
-    loop = _jaxprs.while_of(equation, operands)
-
-    def goes_on(carry: list[Value]) -> Value:
-        return _run(rounding, loop.test, [*loop.test_constants, *carry])[0]
-
-    def body(carry: list[Value]) -> list[Value]:
-        return _run(rounding, loop.body, [*loop.constants, *carry])
-
-    return jax.lax.while_loop(goes_on, body, loop.carry)
-
-
-def _run_solve(
-    rounding: Rounding, equation: JaxprEqn, operands: list[Value]
-) -> list[Value]:
-    return _run(rounding, *_jaxprs.linear_solver(equation, operands))
-
-
-_CONTROL = {
-    primitives.cond_p: _run_cond,
-    primitives.linear_solve_p: _run_solve,
-    primitives.scan_p: _run_scan,
-    primitives.while_p: _run_while,
-}
+    return jax.make_jaxpr(call)(*types).jaxpr

@@ -1,6 +1,7 @@
 """What a comparison of gradients found, to be printed."""
 
 import dataclasses
+import html
 
 from funclearn.gradients._findings import Findings
 
@@ -17,7 +18,9 @@ class GradientReport(Findings):
         n_parameters: how many there are.
         dtypes: their precisions.
         differences: the finite differences, and how exact they are.
-        autodiff: what automatic differentiation gives.
+        autodiff: what automatic differentiation gives; None where JAX has no reverse
+            mode for the objective.
+        missing: what JAX says about that.
         closed_forms: what each closed form gives.
         scales: `(coordinates,)`, what errors are relative to: the size of the
             derivative, or the size below which it counts as zero; infinite where the
@@ -50,3 +53,7 @@ class GradientReport(Findings):
         from funclearn.gradients._words import colourful
 
         return colourful(self)
+
+    def _repr_html_(self) -> str:
+        """The report as notebooks show it."""
+        return f"<pre>{html.escape(str(self))}</pre>"

@@ -16,6 +16,7 @@ __all__ = ["colourful", "plain"]
 _ROWS = 5
 _STYLES = {
     Agreement.AGREES: "green",
+    Agreement.NEARLY_AGREES: "yellow",
     Agreement.DISAGREES: "bold red",
     Agreement.CANNOT_TELL: "yellow",
 }
@@ -96,18 +97,26 @@ def _worst(report: Findings) -> list[Column]:
 
 def _conclusion(report: Findings) -> str:
     """What the verdict means, in sentences."""
-    verdict = report.verdict
-    if verdict is Agreement.DISAGREES:
-        sentences = _disagreement(report)
-    else:
-        sentences = (
-            _agreement(report) if verdict is Agreement.AGREES else _doubt(report)
-        )
+    write = {
+        Agreement.DISAGREES: _disagreement,
+        Agreement.CANNOT_TELL: _doubt,
+        Agreement.NEARLY_AGREES: _nearly,
+        Agreement.AGREES: _agreement,
+    }
+    sentences = write[report.verdict](report)
+    if report.missing:
+        sentences += f" Autodiff was not compared. JAX says: {report.missing}"
     kinks = np.count_nonzero(report.differences.kinks)
     if kinks:
         sentences += (
             f" Coordinates on a kink, where every value between the slopes on either "
             f"side is right: {kinks}."
+        )
+    n_edges = np.count_nonzero(report.differences.sides)
+    if n_edges:
+        sentences += (
+            " Coordinates at the edge of where the objective has values, judged from "
+            f"that side alone: {n_edges}."
         )
     return sentences
 
@@ -124,6 +133,21 @@ def _agreement(report: Findings) -> str:
     )
 
 
+def _nearly(report: Findings) -> str:
+    near = [tested for tested in report.tested if tested.near.any()]
+    (worst,) = report.worst(1)
+    apart = max(
+        abs(tested.values[worst] - report.differences.values[worst]) for tested in near
+    )
+    return (
+        f"Farther from finite differences than rounding explains, but by {apart:.1g} "
+        f"at most, as at {report.coordinates.name(worst)}: less than slips "
+        f"change. Either the objective is computed to that accuracy, as by an "
+        "iteration that stops at a tolerance or by an approximation, or a constant of "
+        f"the gradient has too few digits: {', '.join(t.name for t in near)}."
+    )
+
+
 def _disagreement(report: Findings) -> str:
     found = [
         f"{tested.name} in {np.count_nonzero(tested.disagrees)} of "
@@ -135,7 +159,9 @@ def _disagreement(report: Findings) -> str:
         f"Farther from finite differences than rounding explains: {', '.join(found)}."
     )
     autodiff = report.autodiff
-    if not np.isfinite(autodiff.values[autodiff.disagrees]).all():
+    if autodiff is None:
+        pass
+    elif not np.isfinite(autodiff.values[autodiff.disagrees]).all():
         text += " Autodiff is not finite where finite differences are."
     elif autodiff.disagrees.any():
         text += (
@@ -150,7 +176,8 @@ def _disagreement(report: Findings) -> str:
 
 def _doubt(report: Findings) -> str:
     (worst,) = report.worst(1)
-    tested = max(report.tested, key=lambda tested: tested.caught[worst])
+    undecided = [tested for tested in report.tested if not tested.decided[worst]]
+    tested = max(undecided, key=lambda tested: tested.caught[worst])
     return (
         f"Cannot tell: {_reason(report, tested, worst)}. A relative error of "
         f"{report.power:.1e} would have been caught; one of {report.resolution:.1e} is "
@@ -161,19 +188,26 @@ def _doubt(report: Findings) -> str:
 def _reason(report: Findings, tested: Tested, coordinate: int) -> str:
     """Why a coordinate is undecided, and what would help."""
     name = report.coordinates.name(coordinate)
-    truncation = report.differences.truncation[coordinate]
-    rounding = report.differences.rounding[coordinate]
+    differences = report.differences
+    truncation = differences.truncation[coordinate]
+    rounding = differences.rounding[coordinate]
     narrow = report.dtypes != ("float64",)
-    if not np.isfinite(tested.floors[coordinate]):
+    if not np.isfinite(truncation):
         return (
             f"the objective has no finite difference at {name}. Compare where it is "
             "finite all around"
         )
+    side = {1.0: " above it", -1.0: " below it"}.get(differences.sides[coordinate], "")
     own = tested.floors[coordinate] / SAFETY - truncation - rounding
-    if truncation >= max(rounding, own):
+    if not differences.settled[coordinate] or truncation >= max(rounding, own):
         return (
-            f"differences at {name} do not settle as the step shrinks. Compare where "
-            "the objective is smooth"
+            f"differences at {name}{side} do not settle as the step shrinks. Compare "
+            "where the objective is smooth"
+        )
+    if tested.caught[coordinate] <= report.resolution * report.scales[coordinate]:
+        return (
+            f"the {tested.name} at {name} is not autodiff's, and both are too small "
+            "for differences to tell them apart. Rescale the inputs or the parameters"
         )
     if rounding >= own:
         bound = ", or give operations that are bound to their precision float64"

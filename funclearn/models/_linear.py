@@ -5,11 +5,13 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PRNGKeyArray
+import numpy as np
+from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
+from funclearn._arrays import Arrays, as_floats
 from funclearn._checks import check_key, integer_at_least
-from funclearn._types import Scalar
-from funclearn.models._model import Model, uniform
+from funclearn._types import Params, Scalar
+from funclearn.models._model import Model, check_shape, uniform
 
 __all__ = [
     "LinearParams",
@@ -44,22 +46,37 @@ def _init_linear(key: PRNGKeyArray, shape: tuple[int, ...] = ()) -> LinearParams
 
 
 def _apply_linear(
-    params: LinearParams, inputs: Float[Array, "*n"]
-) -> Float[Array, "*n"]:
+    params: LinearParams, inputs: PyTree
+) -> Float[Array | np.ndarray, "*n"]:
+    inputs = _one_column(params, inputs)
+    check_shape("params.weight", params.weight)
+    check_shape("params.bias", params.bias)
     return params.weight * inputs + params.bias
 
 
-def _apply_neuron(
-    params: LinearParams, inputs: Float[Array, "*n"]
-) -> Float[Array, "*n"]:
+def _apply_neuron(params: LinearParams, inputs: PyTree) -> Float[Array, "*n"]:
     return jnp.tanh(_apply_linear(params, inputs))
 
 
+def _one_column(params: Params, inputs: PyTree) -> Arrays:
+    inputs = as_floats("inputs", inputs, params)
+    shape = jnp.shape(inputs)
+    # Elementwise, one line for several columns would be as good as any other number.
+    if math.prod(shape[1:]) != 1:
+        raise ValueError(
+            f"inputs must be one column, (n,) or (n, 1); got {shape}. For several "
+            "columns there is funclearn.models.affine."
+        )
+    return inputs
+
+
 linear = Model(_init_linear, _apply_linear)
-"""The line w x + b: inputs and predictions `(n,)`, `LinearParams` of two scalars."""
+"""The line w x + b: inputs and predictions `(n,)` or `(n, 1)`, `LinearParams` of two
+scalars."""
 
 neuron = Model(_init_linear, _apply_neuron)
-"""A neuron, tanh(w x + b): inputs and predictions `(n,)`, `LinearParams` of scalars."""
+"""A neuron, tanh(w x + b): inputs and predictions `(n,)` or `(n, 1)`, `LinearParams` of
+two scalars."""
 
 
 def affine(features: int) -> Model:
@@ -77,9 +94,11 @@ def affine(features: int) -> Model:
     """
     features = integer_at_least("features", features, 1)
 
-    def apply(
-        params: LinearParams, inputs: Float[Array, "n features"]
-    ) -> Float[Array, " n"]:
+    def apply(params: LinearParams, inputs: PyTree) -> Float[Array | np.ndarray, " n"]:
+        inputs = as_floats("inputs", inputs, params)
+        check_shape("inputs", inputs, "n", features)
+        check_shape("params.weight", params.weight, features)
+        check_shape("params.bias", params.bias)
         return inputs @ params.weight + params.bias
 
     return Model(lambda key: _init_linear(key, (features,)), apply)
@@ -92,7 +111,7 @@ def polynomial(degree: int) -> Model:
         degree: the highest power, at least 0.
 
     Returns:
-        A model of inputs and predictions `(n,)`, with `PolynomialParams`.
+        A model of inputs and predictions `(n,)` or `(n, 1)`, with `PolynomialParams`.
 
     Raises:
         ValueError: if `degree` is negative.
@@ -109,11 +128,13 @@ def polynomial(degree: int) -> Model:
         check_key("key", key)
         return PolynomialParams(uniform(key, (degree + 1,), degree + 1))
 
-    def apply(
-        params: PolynomialParams, inputs: Float[Array, "*n"]
-    ) -> Float[Array, "*n"]:
+    def apply(params: PolynomialParams, inputs: PyTree) -> Float[Array, "*n"]:
+        inputs = _one_column(params, inputs)
+        # JAX would take the last coefficient for one that is missing.
+        check_shape("params.coefficients", params.coefficients, degree + 1)
+        dtype = jnp.result_type(inputs, params.coefficients)
         # Horner's rule has a gradient at zero, where powers of the input have none.
-        value = jnp.full_like(inputs, params.coefficients[degree])
+        value = jnp.full_like(inputs, params.coefficients[degree], dtype=dtype)
         for power in range(degree - 1, -1, -1):
             value = value * inputs + params.coefficients[power]
         return value

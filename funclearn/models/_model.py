@@ -1,15 +1,16 @@
-"""A model is a pair of pure functions."""
+"""A model is a pair of pure functions, and what it may be applied to."""
 
 import math
 from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 from jaxtyping import Array, PRNGKeyArray, PyTree
 
 from funclearn._types import Params
 
-__all__ = ["Model", "uniform"]
+__all__ = ["Model", "check_shape", "uniform"]
 
 
 class Model(NamedTuple):
@@ -28,3 +29,23 @@ def uniform(key: PRNGKeyArray, shape: tuple[int, ...], fan_in: int) -> Array:
     """Draws from ±1/√fan_in."""
     bound = 1 / math.sqrt(fan_in)
     return jax.random.uniform(key, shape, minval=-bound, maxval=bound)
+
+
+def check_shape(name: str, array: PyTree, *needed: int | str) -> None:
+    """Refuses an array of another shape.
+
+    Args:
+        name: the argument to name in the message.
+        array: the array.
+        needed: the length of every axis; a text, which names it, for any length.
+
+    Raises:
+        ValueError: if the array has more or fewer axes, or one of another length.
+    """
+    shape = jnp.shape(array)
+    if len(shape) != len(needed) or any(
+        isinstance(length, int) and got != length
+        for got, length in zip(shape, needed, strict=True)
+    ):
+        words = ", ".join(map(str, needed)) + "," * (len(needed) == 1)
+        raise ValueError(f"{name} must have the shape ({words}); got {shape}.")

@@ -7,12 +7,13 @@ from typing import NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
+from funclearn._arrays import as_floats
 from funclearn._checks import check_key, integer_at_least
 from funclearn._types import Params
 from funclearn.models._flax import from_linen
-from funclearn.models._model import Model, uniform
+from funclearn.models._model import Model, check_shape, uniform
 
 __all__ = ["WideNetParams", "mlp", "wide_net"]
 
@@ -44,9 +45,9 @@ def _draw_wide_net(key: PRNGKeyArray) -> WideNetParams:
     )
 
 
-def _apply_wide_net(
-    params: WideNetParams, inputs: Float[Array, "n 1"]
-) -> Float[Array, "n 1"]:
+def _apply_wide_net(params: WideNetParams, inputs: PyTree) -> Float[Array, "n 1"]:
+    inputs = as_floats("inputs", inputs, params)
+    check_shape("inputs", inputs, "n", 1)
     hidden = jnp.tanh(inputs @ params.hidden_weight + params.hidden_bias[None, :])
     return hidden @ params.output_weight + params.output_bias[None, :]
 
@@ -97,7 +98,14 @@ def mlp(
     model = from_linen(linen.Sequential(layers[:-1]), jnp.zeros((1, widths[0])))
     # What linen.Sequential calls its parts that are not activations.
     names = [f"layers_{2 * layer}" for layer in range(len(widths) - 1)]
-    return model._replace(init=_as_one_program(model.init, names))
+
+    def apply(params: Params, inputs: PyTree) -> Array:
+        inputs = as_floats("inputs", inputs, params)
+        if jnp.shape(inputs)[-1:] != (widths[0],):
+            check_shape("inputs", inputs, "n", widths[0])
+        return model.apply(params, inputs)
+
+    return Model(_as_one_program(model.init, names), apply)
 
 
 _Init: TypeAlias = Callable[[PRNGKeyArray], Params]

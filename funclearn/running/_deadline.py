@@ -17,7 +17,14 @@ from jaxtyping import PyTree
 from funclearn._checks import check_positive, integer_at_least
 from funclearn._types import Batch
 from funclearn.stopping import Reason
-from funclearn.training import Run, TrainState, TrainStep, blank_rows, fit
+from funclearn.training import (
+    Run,
+    TrainState,
+    TrainStep,
+    blank_rows,
+    fit,
+    with_missing,
+)
 
 __all__ = ["fit_within"]
 
@@ -88,11 +95,12 @@ def _joined(run: Run, histories: list[PyTree], done: int, epochs: int) -> Run:
         lambda rows: jax.ShapeDtypeStruct(rows.shape[1:], rows.dtype), run.history
     )
     histories = [*histories, blank_rows(row, epochs - done)]
+    history = jax.tree.map(lambda *parts: jnp.concatenate(parts), *histories)
     names = (*run.reason.names, "deadline")
     out_of_time = done < epochs and not run.reason.code
     code = np.asarray(len(names) - 1 if out_of_time else run.reason.code)
     return run._replace(
-        history=jax.tree.map(lambda *parts: jnp.concatenate(parts), *histories),
+        history=with_missing(history, done),
         epochs=np.asarray(done, np.int32),
         reason=Reason(code, names),
     )

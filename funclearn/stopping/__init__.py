@@ -8,7 +8,9 @@ A rule is a small pytree with two pure functions, in the manner of an optimizer:
 `code` is 0 to go on, and k when the k-th of the rule's `reasons` fired. Rules are
 evaluated inside the compiled loop of `funclearn.fit`, once an epoch; their settings
 may be traced, so a sweep can range over them. `a | b` stops when either fires and tells
-which, the left one if both do; `a & b` when both fire at the same epoch.
+which, the left one if both do; `a & b` when both fire at the same epoch. A rule that
+has watched a run, `run.stop`, goes on from there in another `fit`, by itself and
+joined: what it is joined with begins, and counts its own epochs. Rules can be pickled.
 
 A rule watches one quantity: `"loss"`, the training loss before the epoch's update;
 `"validation"`, the validation loss at the same parameters; by default the second where
@@ -18,11 +20,13 @@ Under every rule the run stays differentiable, forwards and backwards, with the 
 which it stops taken as constant, which it is almost everywhere.
 """
 
-from funclearn.stopping._rule import Best, Observation, Reason, Rule, Watch
+from funclearn.stopping._memory import Best, Reason, Watch
+from funclearn.stopping._motion import gradient_norm
+from funclearn.stopping._observation import Observation
+from funclearn.stopping._rule import Rule
 from funclearn.stopping._rules import (
     diverged,
     getting_worse,
-    gradient_norm,
     max_epochs,
     patience,
     relative_change,

@@ -1,86 +1,29 @@
-"""What a stopping rule is, what it sees and remembers, and how two are joined."""
+"""What a stopping rule is, how one is made, and how two are joined."""
 
 import dataclasses
 import functools
 from collections.abc import Callable
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 from jaxtyping import Array, Int, PyTree
 
-from funclearn._types import Params, Scalar
+from funclearn.stopping._memory import Watch
+from funclearn.stopping._observation import EVERYTHING, Observation
 
 __all__ = [
-    "Best",
     "Init",
+    "Joined",
     "Judged",
-    "Observation",
-    "Reason",
     "Rule",
+    "Side",
     "Update",
-    "Watch",
+    "fires",
+    "make_rule",
+    "no_memory",
 ]
-
-_EVERYTHING = frozenset({"loss", "validation", "grads", "parameters"})
-
-
-class Observation(NamedTuple):
-    """What a rule sees of one epoch.
-
-    Attributes:
-        loss: the epoch's training loss, before its update.
-        validation: the validation loss at the parameters before the update, or None.
-        grads: the gradient of the epoch's last step.
-        before: the parameters before the epoch.
-        after: the parameters after it.
-        epoch: number of epochs so far, this one included.
-    """
-
-    loss: Scalar
-    validation: Scalar | None
-    grads: Params
-    before: Params
-    after: Params
-    epoch: Int[Array, ""] | int = 0
-
-    @property
-    def squared_gradient_norm(self) -> Scalar:
-        """The square of the gradient's Euclidean norm."""
-
-        def square(leaf: Array) -> Array:
-            # Squares of half precision would underflow.
-            return jnp.square(leaf.astype(jnp.promote_types(leaf.dtype, jnp.float32)))
-
-        return jnp.asarray(optax.tree.sum(jax.tree.map(square, self.grads)))
-
-    def seen_by(self, rule: "Rule") -> "Observation":
-        """The same with None for the loss or the gradient if a rule looks at neither.
-
-        What is not returned from an epoch need not be computed there.
-        """
-        default = "loss" if self.validation is None else "validation"
-        looks_at = {quantity or default for quantity in rule.looks_at}
-        return self._replace(**dict.fromkeys({"loss", "grads"} - looks_at))
-
-    def watched(self, on: str | None) -> Scalar:
-        """The quantity that a rule was told to watch.
-
-        Raises:
-            ValueError: if it is the validation loss and there is none.
-        """
-        if on == "loss":
-            return self.loss
-        if on == "validation" and self.validation is None:
-            raise ValueError(
-                "stop watches the validation loss (on='validation'), so fit needs "
-                "validation, and an evaluate that returns the loss or a dictionary "
-                "with it under 'loss'; got no such loss."
-            )
-        return self.loss if self.validation is None else self.validation
-
 
 Judged: TypeAlias = tuple[PyTree, Array]
 """`(memory, code)` after one more epoch."""
@@ -94,16 +37,21 @@ Update: TypeAlias = Callable[["Rule", PyTree, Observation], Judged]
     data_fields=("settings", "watch"),
     meta_fields=("reasons", "on", "looks_at", "init", "update"),
 )
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class Rule:
     """A stopping rule; make one with the functions of this module.
 
+    Rules are joined by `|` and `&`; a rule has no truth value, so that `or`, `and` and
+    `not` are refused. Two rules are equal if they are of one kind and all numbers in
+    them are.
+
     Attributes:
         reasons: the names that it can stop with.
-        settings: numbers, which may be traced.
+        settings: numbers, which may be traced; the two rules of a joined one.
         on: the quantity to watch; None leaves the choice to what there is.
         looks_at: all quantities of an observation that it looks at: `"loss"`,
-            `"validation"`, `"grads"`, `"parameters"`, or None as in `on`.
+            `"validation"`, `"grads"`, `"parameters"`, `"evaluation"`, or None as in
+            `on`.
         init: `(rule, observation) -> memory`; the observation's shapes count alone.
         update: `(rule, memory, observation) -> (memory, code)`.
         watch: what it remembers of the epochs that it has seen; None at the start.
@@ -112,76 +60,147 @@ class Rule:
     reasons: tuple[str, ...]
     settings: PyTree
     on: str | None = None
-    looks_at: frozenset[str | None] = _EVERYTHING
+    looks_at: frozenset[str | None] = EVERYTHING
     init: Init
     update: Update
-    watch: "Watch | None" = None
+    watch: Watch | None = None
 
     def __or__(self, other: "Rule") -> "Rule":
-        """Stops when either rule fires."""
-        return _joined(self, other, (*self.reasons, *other.reasons), _either)
+        """Stops when either rule fires; what has watched a run goes on from there."""
+        _check_rule("|", other)
+        return _joined(self, other, (*self.reasons, *other.reasons), Joined(_either))
 
     def __and__(self, other: "Rule") -> "Rule":
-        """Stops when both rules fire at the same epoch."""
+        """Stops when both fire at one epoch; what has watched a run goes on."""
+        _check_rule("&", other)
         sides = [" | ".join(side.reasons) for side in (self, other)]
         both = [f"({side})" if " | " in side else side for side in sides]
-        return _joined(self, other, (" & ".join(both),), _both)
+        return _joined(self, other, (" & ".join(both),), Joined(_both))
 
+    def __bool__(self) -> bool:
+        """Refuses: `one or other` would be `one` alone, without a word.
 
-class Best(NamedTuple):
-    """The parameters with the lowest validation loss.
+        Raises:
+            TypeError: always.
+        """
+        raise TypeError(
+            "a stopping rule has no truth value: join two with | (either) or & (both), "
+            "not with or, and, not; ask whether there is one by `rule is not None`."
+        )
 
-    Attributes:
-        params: the parameters, before the update of their epoch.
-        epoch: that epoch, counted from 1; 0 while no loss has been finite.
-        loss: their validation loss.
-    """
+    def __eq__(self, other: object) -> bool:
+        """Whether the other is a rule of the same kind with the same numbers."""
+        if not isinstance(other, Rule):
+            return NotImplemented
+        (mine, kind), (its, other_kind) = map(jax.tree.flatten, (self, other))
+        return kind == other_kind and all(
+            np.array_equal(*map(np.asarray, pair), equal_nan=True)
+            for pair in zip(mine, its, strict=True)
+        )
 
-    params: Params
-    epoch: Int[Array, ""]
-    loss: Scalar
-
-
-class Watch(NamedTuple):
-    """What a rule and the run that it watches carry from epoch to epoch.
-
-    Attributes:
-        epoch: number of epochs seen.
-        code: 0 while running, else the reason to stop, counted from 1.
-        memory: the rule's own.
-        best: the best parameters so far; None without validation.
-    """
-
-    epoch: Int[Array, ""]
-    code: Int[Array, ""]
-    memory: PyTree
-    best: Best | None
-
-
-@functools.partial(
-    jax.tree_util.register_dataclass, data_fields=("code",), meta_fields=("names",)
-)
-@dataclasses.dataclass(frozen=True)
-class Reason:
-    """Why a run ended: a code in a pytree, and the names that the codes have.
-
-    Attributes:
-        code: 0 if all epochs ran; one for every lane of a mapped run.
-        names: the names, by code.
-    """
-
-    code: PyTree
-    names: tuple[str, ...]
+    def __hash__(self) -> int:
+        """Of what is no number, which are the same in rules that are equal."""
+        return hash((self.reasons, self.on, self.looks_at, self.update))
 
     @property
-    def name(self) -> Any:
-        """The name as a string; an array of names for a mapped run."""
-        names = np.array(self.names)[np.asarray(self.code)]
-        return str(names) if names.ndim == 0 else names
+    def sides(self) -> tuple["Rule", ...]:
+        """The two rules that it was joined from; none in a rule by itself."""
+        return self.settings if isinstance(self.update, Joined) else ()
 
-    def __str__(self) -> str:
-        """The name or names."""
-        return str(self.name)
+    @property
+    def has_watched(self) -> bool:
+        """Whether it, or a rule in it, goes on from a run that it has watched."""
+        return self.watch is not None or any(side.has_watched for side in self.sides)
+
+    def having_seen(self, watch: Watch | None) -> "Rule":
+        """The rule with what it remembers, in place of what the rules in it did."""
+        settings = self.settings
+        if any(side.has_watched for side in self.sides):
+            settings = tuple(side.having_seen(None) for side in self.sides)
+        return dataclasses.replace(self, watch=watch, settings=settings)
+
+
+def make_rule(
+    name: str,
+    settings: PyTree,
+    looks_at: tuple[str | None, ...],
+    init: Init,
+    update: Update,
+) -> Rule:
+    """A rule with one reason to stop, its name; the rest is as in `Rule`."""
+    return Rule(
+        reasons=(name,),
+        settings=settings,
+        looks_at=frozenset(looks_at),
+        init=init,
+        update=update,
+    )
+
+
+def fires(condition: Update) -> Update:
+    """Turns `(rule, memory, observation) -> (memory, boolean)` into an update."""
+
+    @functools.wraps(condition)
+    def update(rule: Rule, memory: PyTree, observation: Observation) -> Judged:
+        memory, fired = condition(rule, memory, observation)
+        return memory, fired.astype(jnp.int32)
+
+    return update
+
+
+def no_memory(rule: Rule, observation: Observation) -> PyTree:
+    """The memory of a rule that looks at one epoch at a time."""
+    del rule, observation
+    return ()
+
+
+class Side(NamedTuple):
+    """What one of two joined rules remembers.
+
+    Attributes:
+        memory: its own.
+        since: how many epochs of those that both count came before its first. None
+            where they began together: of a small model's epoch one number more to
+            carry takes a quarter of the time.
+    """
+
+    memory: PyTree
+    since: Int[Array, ""] | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Joined:
+    """The update of two joined rules, each of which counts its own epochs.
+
+    Attributes:
+        code: `(rule, left code, right code) -> code`.
+    """
+
+    code: Callable[[Rule, Array, Array], Array]
+
+    def __call__(
+        self, rule: Rule, memory: tuple[Side, Side], observation: Observation
+    ) -> Judged:
+        """Has both rules see an epoch."""
+        memories, codes = [], []
+        for part, side in zip(rule.sides, memory, strict=True):
+            seen = observation
+            if side.since is not None:
+                seen = seen._replace(epoch=seen.epoch - side.since)
+            after, code = part.update(part, side.memory, seen)
+            memories.append(side._replace(memory=after))
+            codes.append(code)
+        return tuple(memories), self.code(rule, *codes)
+
+
+def _check_rule(sign: str, other: object) -> None:
+    if isinstance(other, Rule):
+        return
+    name = getattr(other, "__name__", None)
+    got = repr(other) if name is None else f"the function {name}, which is to be called"
+    raise TypeError(
+        f"{sign} joins a stopping rule with another, such as patience(10); got {got}."
+    )
 
 
 def _joined(one: Rule, other: Rule, reasons: tuple[str, ...], update: Update) -> Rule:
@@ -195,25 +214,15 @@ def _joined(one: Rule, other: Rule, reasons: tuple[str, ...], update: Update) ->
     )
 
 
-def _init_pair(rule: Rule, observation: Observation) -> tuple[PyTree, ...]:
-    return tuple(side.init(side, observation) for side in rule.settings)
+def _init_pair(rule: Rule, observation: Observation) -> tuple[Side, ...]:
+    return tuple(Side(side.init(side, observation)) for side in rule.sides)
 
 
-def _update_pair(
-    rule: Rule, memory: PyTree, observation: Observation
-) -> tuple[tuple[PyTree, ...], tuple[Array, ...]]:
-    sides = zip(rule.settings, memory, strict=True)
-    results = [side.update(side, own, observation) for side, own in sides]
-    memories, codes = zip(*results, strict=True)
-    return memories, codes
+def _either(rule: Rule, left: Array, right: Array) -> Array:
+    n_left = len(rule.sides[0].reasons)
+    return jnp.where(left > 0, left, jnp.where(right > 0, n_left + right, 0))
 
 
-def _either(rule: Rule, memory: PyTree, observation: Observation) -> Judged:
-    memories, (left, right) = _update_pair(rule, memory, observation)
-    n_left = len(rule.settings[0].reasons)
-    return memories, jnp.where(left > 0, left, jnp.where(right > 0, n_left + right, 0))
-
-
-def _both(rule: Rule, memory: PyTree, observation: Observation) -> Judged:
-    memories, (left, right) = _update_pair(rule, memory, observation)
-    return memories, ((left > 0) & (right > 0)).astype(jnp.int32)
+def _both(rule: Rule, left: Array, right: Array) -> Array:
+    del rule
+    return ((left > 0) & (right > 0)).astype(jnp.int32)

@@ -1,21 +1,35 @@
-"""The rules."""
+"""Rules on the losses, and on the number of epochs."""
 
 import dataclasses
-import functools
+import math
 
-import jax
 import jax.numpy as jnp
-import optax
 from jaxtyping import Array, PyTree
 
-from funclearn._checks import check_at_least_one, check_not_negative
+from funclearn._checks import is_static_number
 from funclearn._types import Scalar, ScalarLike
-from funclearn.stopping._rule import Init, Judged, Observation, Rule, Update
+from funclearn.stopping._memory import highest
+from funclearn.stopping._motion import still
+from funclearn.stopping._observation import Observation
+from funclearn.stopping._rule import (
+    Init,
+    Judged,
+    Rule,
+    Update,
+    fires,
+    make_rule,
+    no_memory,
+)
+from funclearn.stopping._settings import (
+    check_count,
+    check_quantity,
+    check_size,
+    check_value,
+)
 
 __all__ = [
     "diverged",
     "getting_worse",
-    "gradient_norm",
     "max_epochs",
     "patience",
     "relative_change",
@@ -29,26 +43,27 @@ def target(value: ScalarLike, *, on: str | None = None) -> Rule:
     Args:
         value: the loss to reach, in its unit.
         on: `"loss"`, `"validation"`, or None for the second where there is one.
+
+    Raises:
+        TypeError: if `value` is not a real number.
+        ValueError: if it is NaN or has a shape.
     """
-    return _watching("target", value, on, _no_memory, _target)
+    check_value("value", value)
+    return _watching("target", value, on, _nothing, _target)
 
 
 def max_epochs(epochs: ScalarLike) -> Rule:
-    """Stops after a number of epochs, which may be traced."""
-    return _rule("max_epochs", epochs, (), _no_memory, _max_epochs)
-
-
-def gradient_norm(tolerance: ScalarLike) -> Rule:
-    """Stops when the gradient is short: its Euclidean norm is at most `tolerance`.
+    """Stops after a number of epochs, which may be traced.
 
     Args:
-        tolerance: in the loss's unit over the parameters'.
+        epochs: how many, of those that the rule has watched.
 
     Raises:
-        ValueError: if `tolerance` is negative.
+        TypeError: if `epochs` is not an integer.
+        ValueError: if it is less than 1: a rule is asked after an epoch.
     """
-    check_not_negative("tolerance", tolerance)
-    return _rule("gradient_norm", tolerance, ("grads",), _no_memory, _gradient_norm)
+    check_count("epochs", epochs)
+    return make_rule("max_epochs", epochs, (), no_memory, _max_epochs)
 
 
 def relative_change(tolerance: ScalarLike, *, on: str | None = "loss") -> Rule:
@@ -56,16 +71,20 @@ def relative_change(tolerance: ScalarLike, *, on: str | None = "loss") -> Rule:
 
     Args:
         tolerance: the relative change, a pure number.
-        on: `"loss"`, `"validation"`, `"parameters"` (their Euclidean norm over all
-            leaves), or None for the validation loss where there is one.
+        on: `"loss"`, `"validation"`, None for the validation loss where there is one,
+            or `"parameters"`: their Euclidean norm, over all numbers that an update has
+            changed since the rule began to watch. What is frozen may be large, and
+            would hide how the others change.
 
     Raises:
-        ValueError: if `tolerance` is negative.
+        TypeError: if `tolerance` is not a real number.
+        ValueError: if it is negative or NaN, or has a shape.
     """
-    check_not_negative("tolerance", tolerance)
+    check_size("tolerance", tolerance)
+    check_quantity(on, ("loss", "validation", "parameters"))
     if on == "parameters":
-        return _rule("relative_change", tolerance, (on,), _no_memory, _still)
-    return _watching("relative_change", tolerance, on, _previous, _relative_change)
+        return still(tolerance)
+    return _watching("relative_change", tolerance, on, _nothing_yet, _relative_change)
 
 
 def patience(
@@ -79,7 +98,9 @@ def patience(
         on: `"loss"`, `"validation"`, or None for the second where there is one.
 
     Raises:
-        ValueError: if `epochs` is less than 1 or `min_delta` is negative.
+        TypeError: if `epochs` is not an integer or `min_delta` not a real number.
+        ValueError: if `epochs` is less than 1, `min_delta` negative or not finite, or
+            one of them has a shape.
 
     References:
         Prechelt, Early stopping - but when?, 1998.
@@ -94,8 +115,11 @@ def patience(
         >>> print(run.reason, run.epochs)
         patience 10
     """
-    check_not_negative("min_delta", min_delta)
-    check_at_least_one("epochs", epochs)
+    check_size("min_delta", min_delta)
+    # inf - inf is NaN: not even the first loss would be an improvement.
+    if is_static_number(min_delta) and math.isinf(min_delta):
+        raise ValueError(f"min_delta must be finite; got {min_delta}.")
+    check_count("epochs", epochs)
     return _watching("patience", (epochs, min_delta), on, _lowest_and_count, _patience)
 
 
@@ -107,9 +131,10 @@ def getting_worse(epochs: ScalarLike = 1, *, on: str | None = None) -> Rule:
         on: `"loss"`, `"validation"`, or None for the second where there is one.
 
     Raises:
-        ValueError: if `epochs` is less than 1.
+        TypeError: if `epochs` is not an integer.
+        ValueError: if it is less than 1 or has a shape.
     """
-    check_at_least_one("epochs", epochs)
+    check_count("epochs", epochs)
     return _watching("getting_worse", epochs, on, _lowest_and_count, _getting_worse)
 
 
@@ -121,92 +146,61 @@ def diverged(factor: ScalarLike = jnp.inf, *, on: str | None = "loss") -> Rule:
         on: `"loss"`, `"validation"`, or None for the second where there is one.
 
     Raises:
-        ValueError: if `factor` is less than 1.
+        TypeError: if `factor` is not a real number.
+        ValueError: if it is less than 1 or NaN, or has a shape.
     """
-    check_at_least_one("factor", factor)
-    return _watching("diverged", factor, on, _previous, _diverged)
+    check_size("factor", factor, at_least_one=True)
+    # No loss is more than infinitely large: such a factor is none, and no array of it
+    # can be taken for a fault of the run (`jax_debug_infs`).
+    if is_static_number(factor) and math.isinf(factor):
+        return _watching("diverged", None, on, _nothing, _not_finite)
+    return _watching("diverged", factor, on, _highest, _diverged)
 
 
 def _watching(
     name: str, settings: PyTree, on: str | None, init: Init, update: Update
 ) -> Rule:
-    if on not in (None, "loss", "validation"):
-        raise ValueError(f"on must be 'loss', 'validation' or None; got {on!r}.")
-    rule = _rule(name, settings, (on,), init, update)
+    check_quantity(on, ("loss", "validation"))
+    rule = make_rule(name, settings, (on,), init, update)
     return dataclasses.replace(rule, on=on)
 
 
-def _rule(
-    name: str,
-    settings: PyTree,
-    looks_at: tuple[str | None, ...],
-    init: Init,
-    update: Update,
-) -> Rule:
-    return Rule(
-        reasons=(name,),
-        settings=settings,
-        looks_at=frozenset(looks_at),
-        init=init,
-        update=update,
-    )
-
-
-def _fires(condition: Update) -> Update:
-    @functools.wraps(condition)
-    def update(rule: Rule, memory: PyTree, observation: Observation) -> Judged:
-        memory, fired = condition(rule, memory, observation)
-        return memory, fired.astype(jnp.int32)
-
-    return update
-
-
-def _no_memory(rule: Rule, observation: Observation) -> PyTree:
-    del rule, observation
+def _nothing(rule: Rule, observation: Observation) -> PyTree:
+    observation.watched(rule.on)  # which refuses what is not there
     return ()
 
 
-def _previous(rule: Rule, observation: Observation) -> Scalar:
-    # Comparisons with NaN are false: the first epoch has no previous one.
-    return jnp.full_like(observation.watched(rule.on), jnp.nan)
+def _nothing_yet(rule: Rule, observation: Observation) -> Scalar:
+    return jnp.zeros_like(observation.watched(rule.on))
+
+
+def _highest(rule: Rule, observation: Observation) -> Scalar:
+    new = observation.watched(rule.on)
+    return jnp.full_like(new, highest(new.dtype))
 
 
 def _lowest_and_count(rule: Rule, observation: Observation) -> tuple[Scalar, Array]:
-    lowest = jnp.full_like(observation.watched(rule.on), jnp.inf)
-    return lowest, jnp.zeros((), jnp.int32)
+    return _highest(rule, observation), jnp.zeros((), jnp.int32)
 
 
-@_fires
+@fires
 def _target(rule: Rule, memory: PyTree, observation: Observation) -> Judged:
     return memory, observation.watched(rule.on) <= rule.settings
 
 
-@_fires
+@fires
 def _max_epochs(rule: Rule, memory: PyTree, observation: Observation) -> Judged:
     return memory, observation.epoch >= rule.settings
 
 
-@_fires
-def _gradient_norm(rule: Rule, memory: PyTree, observation: Observation) -> Judged:
-    # Squares are compared: a root has no derivative at 0.
-    limit = jnp.square(rule.settings)
-    return memory, observation.squared_gradient_norm <= limit
-
-
-@_fires
-def _still(rule: Rule, memory: PyTree, observation: Observation) -> Judged:
-    moved = jax.tree.map(jnp.subtract, observation.after, observation.before)
-    limit = rule.settings * optax.tree.norm(observation.before)
-    return memory, optax.tree.norm(moved) <= limit
-
-
-@_fires
+@fires
 def _relative_change(rule: Rule, memory: PyTree, observation: Observation) -> Judged:
     new = observation.watched(rule.on)
-    return new, jnp.abs(new - memory) <= rule.settings * jnp.abs(memory)
+    still = jnp.abs(new - memory) <= rule.settings * jnp.abs(memory)
+    return new, still & (observation.epoch > 1)
 
 
-@_fires
+@fires
 def _patience(rule: Rule, memory: PyTree, observation: Observation) -> Judged:
     (lowest, count), (epochs, min_delta) = memory, rule.settings
     new = observation.watched(rule.on)
@@ -217,7 +211,7 @@ def _patience(rule: Rule, memory: PyTree, observation: Observation) -> Judged:
     return (lowest, count), count >= epochs
 
 
-@_fires
+@fires
 def _getting_worse(rule: Rule, memory: PyTree, observation: Observation) -> Judged:
     previous, count = memory
     new = observation.watched(rule.on)
@@ -225,10 +219,14 @@ def _getting_worse(rule: Rule, memory: PyTree, observation: Observation) -> Judg
     return (new, count), count >= rule.settings
 
 
-@_fires
+@fires
+def _not_finite(rule: Rule, memory: PyTree, observation: Observation) -> Judged:
+    return memory, ~jnp.isfinite(observation.watched(rule.on))
+
+
+@fires
 def _diverged(rule: Rule, memory: PyTree, observation: Observation) -> Judged:
     new = observation.watched(rule.on)
-    # Before the first epoch the memory is NaN, and the first loss takes its place.
-    first = jnp.where(jnp.isnan(memory), new, memory)
-    grown = new > rule.settings * jnp.abs(first)
-    return first, ~jnp.isfinite(new) | grown
+    # Asked for by epoch, or by sign, a small model's epoch takes a quarter longer.
+    first = jnp.where(memory == highest(new.dtype), new, memory)
+    return first, ~jnp.isfinite(new) | (new > rule.settings * jnp.abs(first))

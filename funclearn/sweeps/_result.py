@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -11,9 +11,17 @@ import numpy as np
 from jaxtyping import PyTree
 
 from funclearn import _tables
-from funclearn._checks import integer_at_least
 from funclearn.stopping import Reason, Rule
-from funclearn.sweeps._values import Static, is_numeric, labels, length, pick
+from funclearn.sweeps._scores import scores_of
+from funclearn.sweeps._values import (
+    Static,
+    is_numeric,
+    labels,
+    length,
+    number_of,
+    pick,
+    position_of,
+)
 
 __all__ = ["Lane", "Sweep"]
 
@@ -39,8 +47,8 @@ class Lane(NamedTuple):
 class Sweep:
     """What the runs of a sweep returned, with the names of its axes.
 
-    `print` writes it as a table of all that is one number a run, and `rich.print` in
-    colour where it writes to a terminal.
+    `print` writes it as a table of all that is one number a run, `rich.print` in colour
+    where it writes to a terminal, and a notebook shows it as such.
 
     Attributes:
         result: a pytree as the run returned it; the leaves have the sweep's axes in
@@ -72,7 +80,7 @@ class Sweep:
             IndexError: if there is no such position.
         """
         matches = {
-            name: np.arange(n_values) == _position(name, position, n_values)
+            name: np.arange(n_values) == position_of(name, position, n_values)
             for name, position in positions.items()
             for n_values in [self.shape[self._axis(name)]]
         }
@@ -105,7 +113,7 @@ class Sweep:
         """
         matches = {}
         for name, value in values.items():
-            numbers, number = self._numbers(name), _number(name, value)
+            numbers, number = self._numbers(name), number_of(name, value)
             if not np.isfinite(number):
                 raise ValueError(f"{name} must be a finite number; got {value!r}.")
             # In float64, where unsigned integers have a sign too.
@@ -117,31 +125,38 @@ class Sweep:
         """The run with the lowest score, and where it is; NaN is never the lowest.
 
         Args:
-            by: makes of what one run returned its score, a scalar; not needed where
-                it returned a scalar.
+            by: makes of what one run returned its score, a real scalar; not needed
+                where it returned one. Of a `Run` that a rule may have ended score
+                `run.final`, the last row that ran, or `run.best`.
 
         Raises:
-            ValueError: if a score is no scalar, or all are NaN.
+            TypeError: if `by` is no function.
+            ValueError: if a score is no real scalar, all are NaN, or one reads rows
+                that never ran, so that it is not the run's own.
         """
-        score = by
-        for _ in self.axes:
-            score = jax.vmap(score)
-        found = score(self.result)
-        if not jax.tree_util.all_leaves([found]):
-            raise ValueError(f"by must return a scalar; got a {type(found).__name__}.")
-        scores = np.asarray(found)
-        if scores.shape != self.shape:
-            one = scores.shape[len(self.shape) :]
-            raise ValueError(f"by must return a scalar; got an array of shape {one}.")
+        scores = scores_of(self.result, self.shape, by, self._place)
         if np.all(np.isnan(scores)):
             raise ValueError("best needs a score that is not NaN; all of them are.")
-        index = np.unravel_index(np.nanargmin(scores), scores.shape)
-        point = {
-            name: pick(self.values[name], int(position))
+        best = np.unravel_index(np.nanargmin(scores), scores.shape)
+        index = tuple(map(int, best))
+        result = jax.tree.map(lambda leaf: leaf[index], self.result)
+        return Lane(self._point(index), result)
+
+    def _point(self, index: Sequence[int]) -> dict[str, PyTree]:
+        """The arguments of the run at a position along every axis."""
+        return {
+            name: pick(self.values[name], position)
             for names, position in zip(self.axes, index, strict=True)
             for name in names
         }
-        return Lane(point, jax.tree.map(lambda leaf: leaf[index], self.result))
+
+    def _place(self, index: Sequence[int]) -> str:
+        """The same in words."""
+        return ", ".join(
+            f"{name}={_tables.text(labels(name, self.values[name])[position])}"
+            for names, position in zip(self.axes, index, strict=True)
+            for name in names
+        )
 
     def _where(
         self, matches: dict[str, np.ndarray], given: Mapping[str, object]
@@ -177,7 +192,7 @@ class Sweep:
         if isinstance(self.values.get(name), Static):
             return np.array([one == value for one in self.values[name]])
         numbers = self._numbers(name)
-        _number(name, value)
+        number_of(name, value)
         if not jnp.issubdtype(numbers.dtype, jnp.floating):
             return numbers == value
         # Values that were computed in their own precision and ones that were typed in
@@ -218,21 +233,6 @@ class Sweep:
         """The same for `rich.print`."""
         return _tables.rich(self._columns())
 
-
-def _position(name: str, value: object, n_values: int) -> int:
-    try:
-        return range(n_values)[integer_at_least(name, value, -n_values)]
-    except (IndexError, ValueError):
-        raise IndexError(
-            f"{name} must be a position from {-n_values} to {n_values - 1}; got "
-            f"{value}."
-        ) from None
-
-
-def _number(name: str, value: Any) -> float:
-    try:
-        if isinstance(value, str) or np.ndim(value):
-            raise TypeError
-        return float(value)
-    except (TypeError, ValueError):
-        raise TypeError(f"{name} must be a single number; got {value!r}.") from None
+    def _repr_html_(self) -> str:
+        """The same for notebooks."""
+        return _tables.html(self._columns())

@@ -9,6 +9,7 @@ from jaxtyping import PyTree
 
 from funclearn._checks import check_same_structure
 from funclearn._lanes import map_blocks
+from funclearn.sweeps._grid import check_run, read_grid, read_static
 from funclearn.sweeps._result import Sweep
 from funclearn.sweeps._values import Static, length
 
@@ -20,7 +21,7 @@ def sweep(
     grid: Mapping[str, PyTree],
     *,
     zipped: bool = False,
-    static_argnames: Sequence[str] = (),
+    static_argnames: str | Sequence[str] = (),
     block_size: int | None = None,
 ) -> Sweep:
     """Calls a run for many arguments at once.
@@ -37,7 +38,7 @@ def sweep(
         run: a pure function of keyword arguments that returns a pytree of arrays. Let
             it return only what you need; a history is as long as its run.
         grid: by the argument's name its values: an array, a pytree of arrays or a list
-            of numbers, whose leading axis is the axis of the sweep.
+            or tuple of numbers, whose leading axis is the axis of the sweep.
         zipped: takes the first values together, then the second, and so on, along a
             single axis, instead of all combinations.
         static_argnames: arguments that are not traced, as in `jax.jit`: widths, degrees
@@ -50,9 +51,13 @@ def sweep(
         The results, with an axis for every name, in the order of the grid.
 
     Raises:
-        TypeError: if values are neither arrays nor numbers nor static.
-        ValueError: if the grid is empty, values have no leading axis in common, zipped
-            values are unequal in number, or results differ in structure.
+        TypeError: if values are neither arrays nor numbers nor static, the names are
+            not those of the run's arguments, or it returns no arrays.
+        ValueError: if the grid is empty, values have no leading axis in common or do
+            not fit JAX's dtypes, zipped values are unequal in number, or results
+            differ in structure.
+        KeyboardInterrupt: at once on Ctrl-C. No other block is begun; those that run
+            in XLA then cannot be stopped, and end in the background.
 
     Example:
         >>> def run(rate, start):
@@ -64,14 +69,8 @@ def sweep(
         >>> swept.best(jnp.abs).point["rate"].item()
         0.5
     """
-    if not grid:
-        raise ValueError("grid must name at least one argument; got none.")
-    if unknown := set(static_argnames) - set(grid):
-        raise ValueError(f"static_argnames must be in grid; got {sorted(unknown)}.")
-    values = {
-        name: Static(given) if name in static_argnames else _as_arrays(name, given)
-        for name, given in grid.items()
-    }
+    check_run(run, grid)
+    values = read_grid(grid, read_static(static_argnames, grid))
     lengths = {name: length(name, given) for name, given in values.items()}
     if not zipped:
         axes = tuple((name,) for name in values)
@@ -82,6 +81,8 @@ def sweep(
     else:
         raise ValueError(f"zipped values must be equal in number; got {lengths}.")
     result = _run(run, values, indices, block_size)
+    if not jax.tree.leaves(result):
+        raise TypeError(f"run must return arrays or numbers; got {result!r}.")
     return Sweep(result=result, values=values, axes=axes)
 
 
@@ -130,15 +131,3 @@ def _check_alike(parts: Sequence[PyTree], labels: Sequence[str]) -> None:
     ]
     for other, label in zip(others, labels[1:], strict=True):
         check_same_structure(f"run({label})", other, first, f"run({labels[0]})")
-
-
-def _as_arrays(name: str, given: PyTree) -> PyTree:
-    try:
-        if isinstance(given, list):
-            return jnp.asarray(given)
-        return jax.tree.map(jnp.asarray, given)
-    except TypeError:
-        raise TypeError(
-            f"{name} must hold arrays or numbers, or be one of static_argnames; got "
-            f"{given!r}."
-        ) from None

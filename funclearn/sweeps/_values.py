@@ -1,15 +1,23 @@
 """The values that a sweep goes through under one name."""
 
-from typing import TypeGuard
+from typing import Any, TypeGuard
 
 import jax
 import numpy as np
 from jaxtyping import PyTree
 
-from funclearn._checks import leading_length
+from funclearn._checks import integer_at_least, leading_length
 from funclearn._jaxprs import is_key
 
-__all__ = ["Static", "is_numeric", "labels", "length", "pick"]
+__all__ = [
+    "Static",
+    "is_numeric",
+    "labels",
+    "length",
+    "number_of",
+    "pick",
+    "position_of",
+]
 
 
 @jax.tree_util.register_static
@@ -44,3 +52,33 @@ def is_numeric(values: PyTree, *, ndim: int) -> TypeGuard[jax.Array | np.ndarray
     if not is_array or is_key(values.dtype):
         return False
     return values.ndim == ndim
+
+
+def position_of(name: str, value: object, n_values: int) -> int:
+    """A position, counted from 0, or from -1 backwards.
+
+    Raises:
+        TypeError: if it is no integer.
+        IndexError: if there is none such.
+    """
+    try:
+        return range(n_values)[integer_at_least(name, value, -n_values)]
+    except (IndexError, ValueError):
+        raise IndexError(
+            f"{name} must be a position from {-n_values} to {n_values - 1}; got "
+            f"{value}."
+        ) from None
+
+
+def number_of(name: str, value: Any) -> float:
+    """A single number.
+
+    Raises:
+        TypeError: if it is none.
+    """
+    try:
+        if isinstance(value, str) or np.ndim(value):
+            raise TypeError
+        return float(value)
+    except (TypeError, ValueError):
+        raise TypeError(f"{name} must be a single number; got {value!r}.") from None

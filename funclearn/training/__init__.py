@@ -13,6 +13,7 @@ Randomness derives from the state's key, which never changes: a step draws from
 """
 
 from funclearn.training._fit import fit
+from funclearn.training._missing import with_missing
 from funclearn.training._repeat import blank_rows
 from funclearn.training._state import (
     History,
@@ -34,4 +35,5 @@ __all__ = [
     "fit",
     "init_state",
     "make_train_step",
+    "with_missing",
 ]

@@ -1,52 +1,26 @@
 """A number of epochs in one compiled loop, until a rule stops it."""
 
-import dataclasses
 from collections.abc import Callable
-from typing import NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Int, PyTree
+from jaxtyping import PyTree
 
 from funclearn import _programs
 from funclearn._checks import integer_at_least, leading_length
+from funclearn._programs import debugging
 from funclearn._types import Batch, Params
-from funclearn.objectives import loss_of
-from funclearn.stopping import Observation, Reason, Rule, Watch, begin, observe
-from funclearn.training._epoch import Epoch, make_epoch
-from funclearn.training._repeat import repeat
-from funclearn.training._state import History, Run, StepInfo, TrainState, TrainStep
-from funclearn.training._units import as_unit
+from funclearn._words import described
+from funclearn.data import as_dataset
+from funclearn.stopping import Reason, Rule
+from funclearn.training._epoch import make_epoch
+from funclearn.training._loop import Evaluate, Functions, Result, repeated, with_row
+from funclearn.training._missing import with_missing, with_missing_row
+from funclearn.training._refusals import check_function, check_state, explain
+from funclearn.training._state import Run, StepInfo, TrainState, TrainStep
 
 __all__ = ["fit"]
-
-Evaluate: TypeAlias = Callable[[Params, Batch], PyTree]
-Record: TypeAlias = Callable[[TrainState, StepInfo, PyTree], PyTree]
-
-
-class _Functions(NamedTuple):
-    train_step: TrainStep
-    evaluate: Evaluate | None
-    record: Record | None
-
-
-class _Result(NamedTuple):
-    """What compiled code returns of a run; every array of it has a price.
-
-    Attributes:
-        state: as in `Run`, like the next two.
-        history: the rows.
-        final: the last of them that ran.
-        watch: what the rule has seen; None without one.
-        epochs: how many ran, where `watch` counts those of earlier runs too.
-    """
-
-    state: TrainState
-    history: PyTree
-    final: PyTree
-    watch: Watch | None = None
-    epochs: Int[Array, ""] | None = None
 
 
 def fit(
@@ -72,19 +46,24 @@ def fit(
         train_step: `(state, batch) -> (state, info)`, from `make_train_step` or a
             function of your own that keeps the fields of `TrainState`.
         state: where to start; `init_state` makes one.
-        train: a pytree of arrays with one leading length, usually a `Dataset`.
+        train: a pytree of arrays with one leading length, usually a `Dataset`. If its
+            rows are sharded over devices, then by a mesh of axes of type Auto
+            (`jax.sharding.AxisType.Auto`): over explicit axes, the default of
+            `jax.make_mesh`, `jax.grad` itself asks for the sharding of every product.
         validation: another such pytree, seen by `evaluate` alone.
         epochs: how many times to go through the training data.
         batch_size: rows a step. None takes all rows in every step; otherwise every
             epoch draws a new order, and its last batch holds what is left.
         evaluate: `(params, validation) -> anything`, taken before every epoch, never
-            differentiated to train; `make_evaluation` makes one.
+            differentiated to train; `make_evaluation` makes one. Of
+            `optax.LookaheadParams` it is given the slow ones.
         record: `(state, info, evaluation) -> row`, called once an epoch with the state
             after it, the info of its last step and the evaluation before it. The rows
             are stacked to the run's history. None keeps loss and evaluation.
         stop: a rule of `funclearn.stopping`, evaluated inside the loop after every
             epoch. Its validation loss is the scalar that `evaluate` returns, or the
-            entry `"loss"` of the dictionary; there is none where it returns neither.
+            entry `"loss"` of the dictionary; a rule that would watch it is refused
+            where there is none.
             A run that stops after k epochs is the run of k epochs, bit for bit. Where
             the rule looks at the gradient or the parameters, as `when` always may, or
             at a loss that `record` leaves out, more is computed, and XLA may round
@@ -95,10 +74,13 @@ def fit(
 
     Raises:
         TypeError: if `epochs` or `batch_size` is not an integer known at trace time,
-            a parameter is not floating-point, or `stop` is not a rule.
+            a parameter is not floating-point, `state` has not the fields of a
+            `TrainState`, a leaf of the data is not an array of numbers, `stop` is not a
+            rule, or another argument not a function of what it is called with.
         ValueError: if `epochs` is negative, `batch_size` is less than 1 or more than
-            there are rows, a data set has leaves of unequal length or no rows, or one
-            of `validation` and `evaluate` is given without the other.
+            there are rows, a data set has leaves of unequal length or no rows, one of
+            `validation` and `evaluate` is given without the other, `stop` watches a
+            loss that there is not, or the rows are sharded over explicit axes.
 
     Example:
         >>> train, scaler = fl.data.standardise(fl.data.thermometer())
@@ -117,35 +99,61 @@ def fit(
     epochs = integer_at_least("epochs", epochs, 0)
     if batch_size is not None:
         batch_size = integer_at_least("batch_size", batch_size, 1)
+    check_state(train_step, state)
+    train = as_dataset("train", train)
+    if validation is not None:
+        validation = as_dataset("validation", validation)
     if stop is not None and not isinstance(stop, Rule):
         raise TypeError(
             "stop must be a rule of funclearn.stopping, such as patience(10); got "
-            f"{stop!r}."
+            f"{described(stop)}."
         )
-    functions = _Functions(train_step, evaluate, record)
-    program = _programs.kept(_compile, functions, epochs, batch_size)
-    return _as_run(program(state, train, validation, stop), epochs, stop)
+    functions, debugged = Functions(train_step, evaluate, record), debugging()
+    program = _programs.kept(_compile, functions, epochs, batch_size, debugged)
+    try:
+        result = program(state, train, validation, stop)
+    except Exception as error:
+        explain(error, state=state)
+        raise
+    run = _as_run(result, epochs, stop)
+    return _with_missing(run) if debugged[0] else run
 
 
 def _compile(
-    take: Callable[[], tuple[PyTree, ...]], epochs: int, batch_size: int | None
-) -> Callable[..., _Result]:
+    take: Callable[[], tuple[PyTree, ...]],
+    epochs: int,
+    batch_size: int | None,
+    debugged: tuple[bool, bool],
+) -> Callable[..., Result]:
+    del debugged  # what is traced differs by it
+
     @jax.jit
     def fit(
         state: TrainState, train: Batch, validation: Batch | None, stop: Rule | None
-    ) -> _Result:
-        functions = _Functions(*take())
+    ) -> Result:
+        functions = Functions(*take())
+        _check_functions(functions)
         leading_length("train", train)
         _check_validation(validation, functions.evaluate)
         # By default it is a Python number, whose type would change in the loop.
         state = state._replace(epoch=jnp.asarray(state.epoch, jnp.int32))
         train_epoch = make_epoch(functions.train_step, train, batch_size)
-        epoch = _evaluated(train_epoch, functions, validation)
-        if stop is None:
-            return _all_epochs(epoch, state, epochs)
-        return _until(stop, epoch, state, epochs)
+        epoch = with_row(train_epoch, functions, validation)
+        return repeated(epoch, state, epochs, stop)
 
     return fit
+
+
+def _check_functions(functions: Functions) -> None:
+    train_step, evaluate, record = functions
+    made = "as make_train_step(objective, optimizer) makes"
+    check_function("train_step", train_step, ("state", "batch"), made)
+    if evaluate is not None:
+        made = "as make_evaluation(model, loss) makes, without a key"
+        check_function("evaluate", evaluate, ("params", "validation"), made)
+    if record is not None:
+        made = "to a pytree of arrays"
+        check_function("record", record, ("state", "info", "evaluation"), made)
 
 
 def _check_validation(validation: Batch | None, evaluate: Evaluate | None) -> None:
@@ -157,78 +165,7 @@ def _check_validation(validation: Batch | None, evaluate: Evaluate | None) -> No
         leading_length("validation", validation)
 
 
-class _Seen(NamedTuple):
-    """An epoch: the state after it, its row, and what a rule sees of it."""
-
-    state: TrainState
-    row: PyTree
-    observe: Callable[[], Observation]
-
-
-def _evaluated(
-    train_epoch: Epoch, functions: _Functions, validation: Batch | None
-) -> Callable[[TrainState], _Seen]:
-    """Adds the evaluation, which comes before the first update, and the row."""
-    _, evaluate, record = functions
-
-    def epoch(state: TrainState) -> _Seen:
-        evaluation = None if evaluate is None else evaluate(state.params, validation)
-        after, info, loss = train_epoch(state)
-        if record is None:
-            row = History(loss, evaluation)
-        else:
-            row = record(_counted(after), info, evaluation)
-
-        # Only where a rule asks: a step of the user's own may have no gradient to show.
-        def observation() -> Observation:
-            judged = loss_of(evaluation)
-            return Observation(loss, judged, info.grads, state.params, after.params)
-
-        return _Seen(after, row, observation)
-
-    return epoch
-
-
-def _all_epochs(
-    epoch: Callable[[TrainState], _Seen], state: TrainState, epochs: int
-) -> _Result:
-    unit = as_unit(lambda state: epoch(state)[:2])
-
-    def unwatched(state: TrainState) -> tuple[TrainState, PyTree]:
-        state, row = unit(state)
-        return _counted(state), row
-
-    state, final, history = repeat(unwatched, state, epochs)
-    return _Result(state, history, final)
-
-
-def _counted(state: TrainState) -> TrainState:
-    # Outside of a unit, whose every result takes time.
-    return state._replace(epoch=state.epoch + 1)
-
-
-def _until(
-    stop: Rule, epoch: Callable[[TrainState], _Seen], state: TrainState, epochs: int
-) -> _Result:
-    @as_unit
-    def unit(state: TrainState) -> tuple[TrainState, PyTree, Observation]:
-        after, row, observe = epoch(state)
-        return after, row, observe().seen_by(stop)
-
-    def watched(carry: tuple[TrainState, Watch]) -> tuple[PyTree, PyTree]:
-        state, row, seen = unit(carry[0])
-        return (_counted(state), observe(stop, carry[1], seen)), row
-
-    start = begin(stop, jax.eval_shape(lambda: epoch(state).observe()))
-    (state, watch), final, history = repeat(
-        watched, (state, start), epochs, lambda carry: carry[1].code == 0
-    )
-    # A rule that goes on counts earlier epochs too.
-    ran = None if stop.watch is None else watch.epoch - stop.watch.epoch
-    return _Result(state, history, final, watch, ran)
-
-
-def _as_run(result: _Result, epochs: int, stop: Rule | None) -> Run:
+def _as_run(result: Result, epochs: int, stop: Rule | None) -> Run:
     state, history, final, watch, ran = result
     if stop is None or watch is None:
         reason = Reason(np.zeros((), np.int32), ("epochs",))
@@ -239,6 +176,13 @@ def _as_run(result: _Result, epochs: int, stop: Rule | None) -> Run:
         watch.epoch if ran is None else ran,
         Reason(watch.code, ("epochs", *stop.reasons)),
         watch.best,
-        dataclasses.replace(stop, watch=watch),
+        stop.having_seen(watch),
         final,
+    )
+
+
+def _with_missing(run: Run) -> Run:
+    return run._replace(
+        history=with_missing(run.history, run.epochs),
+        final=with_missing_row(run.final, run.epochs),
     )

@@ -10,6 +10,7 @@ bits would stay and a sweep with a stopping rule be many times slower, which
 
 import functools
 import itertools
+import operator
 from collections.abc import Callable
 from typing import TypeAlias
 
@@ -17,7 +18,15 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, PyTree
 
-__all__ = ["Choose", "any_lane", "choose_lanes", "select", "where"]
+__all__ = [
+    "Choose",
+    "any_lane",
+    "axes_of",
+    "choose_lanes",
+    "select",
+    "settled",
+    "where",
+]
 
 _PARTS = 8  # of the lanes, to be compared with each other as whole vectors
 
@@ -64,14 +73,15 @@ def _choose_lanes_vmap(
     chosen = jax.tree.map(lambda *mapped: batched[0] or any(mapped), *batched[1:])
     choose = jax.vmap(
         where,
-        in_axes=_axes(tuple(batched)),
-        out_axes=_axes(chosen),
+        in_axes=axes_of(tuple(batched)),
+        out_axes=axes_of(chosen),
         axis_size=axis_size,
     )
     return choose(active, new, old), chosen
 
 
-def _axes(batched: PyTree) -> PyTree:
+def axes_of(batched: PyTree) -> PyTree:
+    """Of what is batched along its first axis, the axes for `jax.vmap`."""
     return jax.tree.map(lambda mapped: 0 if mapped else None, batched)
 
 
@@ -85,3 +95,75 @@ def select(
     chosen = iter(choose(active, *pairs))
     leaves = [next(chosen) if x else y for x, y in zip(which, before, strict=True)]
     return jax.tree.unflatten(structure, leaves)
+
+
+def settled(
+    one: Callable[[PyTree, PyTree], tuple[PyTree, PyTree]],
+    size: int,
+    batched: list[PyTree],
+    captured: PyTree,
+    carry: PyTree,
+) -> tuple[PyTree, PyTree, PyTree]:
+    """Gives every lane its own of what comes to differ among them.
+
+    All else stays one for all lanes, such as a key or a counter, and what a step
+    derives from them.
+
+    Args:
+        one: `(captured, carry) -> (carry, row)`, a trip of one lane.
+        size: how many lanes there are.
+        batched: by leaf of the next two, whether lanes have their own.
+        captured: what a trip needs and does not change.
+        carry: where to start.
+
+    Returns:
+        The carry, by leaf of it whether lanes have their own, and the types of a row.
+    """
+    of_captured, of_carry = batched
+    while True:
+        axes = axes_of(of_captured), axes_of(of_carry)
+        after, row = _mapped_results(one, size, axes, captured, carry)
+        known, of_carry = of_carry, jax.tree.map(operator.or_, of_carry, after)
+        if of_carry == known:
+            return carry, of_carry, row
+        carry = jax.tree.map(
+            lambda leaf, was, is_now: (
+                leaf
+                if was == is_now
+                else jnp.broadcast_to(leaf, (size, *jnp.shape(leaf)))
+            ),
+            carry,
+            known,
+            of_carry,
+        )
+
+
+def _mapped_results(
+    one: Callable[[PyTree, PyTree], tuple[PyTree, PyTree]],
+    size: int,
+    axes: tuple[PyTree, PyTree],
+    captured: PyTree,
+    carry: PyTree,
+) -> tuple[PyTree, PyTree]:
+    """By leaf of the next carry, whether it differs among lanes; the types of a row."""
+    found = jax.tree.map(lambda _: False, carry)
+
+    @jax.custom_batching.custom_vmap
+    def look(carry: PyTree) -> PyTree:
+        return carry
+
+    @look.def_vmap
+    def mapped(_: int, batched: list[PyTree], carry: PyTree) -> tuple[PyTree, PyTree]:
+        nonlocal found
+        (found,) = batched
+        return carry, found
+
+    def lane(captured: PyTree, carry: PyTree) -> PyTree:
+        carry, row = one(captured, carry)
+        look(carry)
+        return row
+
+    lanes = jax.vmap(lane, axes, axis_size=size)
+    closed, shapes = jax.make_jaxpr(lanes, return_shape=True)(captured, carry)
+    # Inside `jax.shard_map` these types tell over which devices a value varies.
+    return found, jax.tree.unflatten(jax.tree.structure(shapes), closed.out_avals)

@@ -9,6 +9,8 @@ from seeing how many trips there are. Were that to fail, the tests that cut runs
 every epoch would (`test_a_run_may_be_cut_anywhere_without_changing_a_bit`).
 """
 
+import functools
+import operator
 from collections.abc import Callable
 from typing import NamedTuple, TypeAlias
 
@@ -17,9 +19,12 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, PyTree
 
 from funclearn._jaxprs import eval_jaxpr, split_constants
+from funclearn._programs import debugging
 from funclearn.training._lanes import Choose, any_lane, choose_lanes, select, where
+from funclearn.training._missing import missing
+from funclearn.training._trips import Trips, make_trips
 
-__all__ = ["Body", "blank_row", "blank_rows", "repeat"]
+__all__ = ["Body", "blank_row", "blank_rows", "repeat", "vary_as"]
 
 Body: TypeAlias = Callable[[PyTree], tuple[PyTree, PyTree]]
 """`state -> (state, row)`."""
@@ -34,6 +39,7 @@ class _Loop(NamedTuple):
         changes: by leaf of the state, whether it ever changes.
         length: the largest number of trips.
         running: as for `repeat`.
+        finite: whether rows of trips that are not made must be (`missing`).
     """
 
     body: Body
@@ -41,6 +47,7 @@ class _Loop(NamedTuple):
     changes: list[bool]
     length: int
     running: Callable[[PyTree], Bool[Array, ""]] | None
+    finite: bool
 
 
 class _Carry(NamedTuple):
@@ -67,18 +74,33 @@ def repeat(
         length; rows of trips that were not made are NaN in floating leaves and zero in
         others.
     """
-    call, captured, types, changes = _closed(body, state)
-    state, row = jax.tree.map(_vary_as, state, types[0]), types[1]
-    start = _Carry(state, blank_row(row))
+    if running is not None:
+        body = _held(body, running)
+    while True:
+        call, captured, (after, row), changes = _closed(body, state)
+        varied = jax.tree.map(vary_as, state, after)
+        # What comes to vary in one trip may make more vary in the next.
+        if all(map(operator.is_, *map(jax.tree.leaves, (state, varied)))):
+            break
+        state = varied
+    # Mapping rules are run with `jax_debug_nans` off: it is asked for here.
+    finite, _ = debugging()
+    blank = functools.partial(blank_rows, finite=finite)
+    start = _Carry(state, blank_row(row, finite))
     if length == 0:
-        return *start, blank_rows(row, 0)
+        return *start, blank(row, 0)
 
     def settings(captured: list[PyTree]) -> _Loop:
-        return _Loop(lambda x: call(captured, x), row, changes, length, running)
+        return _Loop(lambda x: call(captured, x), row, changes, length, running, finite)
+
+    def one(captured: list[PyTree], carry: _Carry) -> tuple[_Carry, PyTree]:
+        return _trip(settings(captured), carry)
 
     @jax.custom_jvp
     def loop(start: _Carry, captured: list[PyTree]) -> tuple[_Carry, PyTree]:
-        return _while(settings(captured), start)
+        goes_on = running and functools.partial(_goes_on, running)
+        trips = Trips(one, goes_on, row, blank, length)
+        return make_trips(trips, captured, start)
 
     @loop.defjvp
     def loop_jvp(primals: PyTree, tangents: PyTree) -> tuple[PyTree, PyTree]:
@@ -115,7 +137,21 @@ def _closed(
     return call, captured, types, [given is not got for given, got in pairs]
 
 
-def _vary_as(value: PyTree, like: PyTree) -> PyTree:
+def _held(body: Body, running: Callable[[PyTree], Bool[Array, ""]]) -> Body:
+    """Has what a device may hold back vary over the devices, as being done does."""
+
+    def held(state: PyTree) -> tuple[PyTree, PyTree]:
+        new, row = body(state)
+        done = jax.eval_shape(running, state)
+        new = jax.tree.map(
+            lambda got, given: got if got is given else vary_as(got, done), new, state
+        )
+        return new, jax.tree.map(lambda got: vary_as(got, done), row)
+
+    return held
+
+
+def vary_as(value: PyTree, like: PyTree) -> PyTree:
     """Inside `jax.shard_map`, has a value vary over the devices as another does."""
     one, other = (
         getattr(getattr(x, "manual_axis_type", None), "varying", frozenset())
@@ -139,7 +175,7 @@ def _scan(loop: _Loop, start: _Carry) -> tuple[_Carry, PyTree]:
             return _unless_done(where, active, loop, loop.body(again), carry)
 
         def stay(carry: _Carry) -> tuple[_Carry, PyTree]:
-            return carry, blank_row(loop.row)
+            return carry, blank_row(loop.row, loop.finite)
 
         return jax.lax.cond(any_lane(active), advance, stay, carry)
 
@@ -155,34 +191,17 @@ def _lanes_first(rows: Array) -> Array:
     return jax.lax.concatenate([rows, rows[:0]], 0)
 
 
-def _while(loop: _Loop, start: _Carry) -> tuple[_Carry, PyTree]:
-    bounds = jnp.int32(0), jnp.int32(loop.length)
-    # Any XLA would unroll a single trip. Others need not wait for the condition of a
-    # loop whose trips they can count.
-    if loop.length == 1 or jax.default_backend() == "cpu":
-        bounds = jax.lax.optimization_barrier(bounds)
-    first, end = bounds
+def _goes_on(
+    running: Callable[[PyTree], Bool[Array, ""]], _: list[PyTree], carry: _Carry
+) -> Bool[Array, ""]:
+    return any_lane(running(carry.state))
 
-    def goes_on(carry: tuple[Array, _Carry, PyTree]) -> Bool[Array, ""]:
-        left = carry[0] < end
-        if loop.running is None:
-            return left
-        return left & any_lane(loop.running(carry[1].state))
 
-    def one(carry: _Carry) -> tuple[_Carry, PyTree]:
-        if loop.running is None:
-            return _always(loop, carry)
-        active = loop.running(carry.state)
-        return _unless_done(choose_lanes, active, loop, loop.body(carry.state), carry)
-
-    def trip(carry: tuple[Array, _Carry, PyTree]) -> tuple[Array, _Carry, PyTree]:
-        trips, kept, rows = carry
-        kept, row = one(kept)
-        rows = jax.tree.map(lambda buffer, x: buffer.at[trips].set(x), rows, row)
-        return trips + 1, kept, rows
-
-    carry = first, start, blank_rows(loop.row, loop.length)
-    return jax.lax.while_loop(goes_on, trip, carry)[1:]
+def _trip(loop: _Loop, carry: _Carry) -> tuple[_Carry, PyTree]:
+    if loop.running is None:
+        return _always(loop, carry)
+    active = loop.running(carry.state)
+    return _unless_done(choose_lanes, active, loop, loop.body(carry.state), carry)
 
 
 def _always(loop: _Loop, carry: _Carry) -> tuple[_Carry, PyTree]:
@@ -201,22 +220,27 @@ def _unless_done(
     new, row = result
     state = select(choose, active, loop.changes, new, carry.state)
     last = choose(active, row, carry.last)
-    return _Carry(state, last), choose(active, row, blank_row(loop.row))
+    return _Carry(state, last), choose(active, row, blank_row(loop.row, loop.finite))
 
 
-def blank_row(row: PyTree) -> PyTree:
-    """A row of an epoch that never ran: NaN in floating leaves and zero in others."""
+def blank_row(row: PyTree, finite: bool | None = None) -> PyTree:
+    """A row of an epoch that never ran: NaN in floating leaves and zero in others.
+
+    Args:
+        row: the types of its leaves.
+        finite: as for `missing`.
+    """
 
     def blank(leaf: PyTree) -> Array:
-        floating = jnp.issubdtype(leaf.dtype, jnp.inexact)
-        full = jnp.full(leaf.shape, jnp.nan if floating else 0, leaf.dtype)
-        return _vary_as(full, leaf)
+        full = jnp.full(leaf.shape, missing(leaf.dtype, finite), leaf.dtype)
+        return vary_as(full, leaf)
 
     return jax.tree.map(blank, row)
 
 
-def blank_rows(row: PyTree, length: int) -> PyTree:
+def blank_rows(row: PyTree, length: int, finite: bool | None = None) -> PyTree:
     """A number of blank rows like `row`, along a new axis 0."""
     return jax.tree.map(
-        lambda leaf: jnp.broadcast_to(leaf, (length, *leaf.shape)), blank_row(row)
+        lambda leaf: jnp.broadcast_to(leaf, (length, *leaf.shape)),
+        blank_row(row, finite),
     )

@@ -12,6 +12,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 from funclearn._checks import check_floating, check_key
 from funclearn._types import Batch, Params, Scalar
 from funclearn.stopping import Best, Reason, Rule
+from funclearn.training._update import Optimizer, check_lookahead, check_optimizer
 
 __all__ = ["History", "Run", "StepInfo", "TrainState", "TrainStep", "init_state"]
 
@@ -61,13 +62,16 @@ class Run(NamedTuple):
         state: the state after the last epoch.
         history: a `History`, or what `record` returned, stacked along axis 0. After
             an early stop the rows that never ran are NaN in floating leaves and zero
-            in others.
+            in others. Inside code that is compiled under `jax_debug_nans`, which may
+            not return NaN, they are the largest number instead.
         epochs: number of epochs that ran, the valid rows of the history.
         reason: why it ended there.
-        best: with a stopping rule and validation, the parameters with the lowest
-            validation loss; else None.
-        stop: the stopping rule with all that it has seen. Given to another `fit` it
-            goes on from there: patience keeps counting.
+        best: with a stopping rule and a validation loss, the parameters with the
+            lowest one, those of the start as long as every one was NaN or inf (`epoch`
+            is 0 then); else None.
+        stop: the stopping rule with all that it has seen. Given to another `fit`, by
+            itself or joined with others, it goes on from there: patience keeps
+            counting.
         final: the last row of the history that ran; NaN and zero where none did.
             Where a compiled function returns it and not the history, none is stored.
     """
@@ -85,18 +89,18 @@ TrainStep: TypeAlias = Callable[[TrainState, Batch], tuple[TrainState, StepInfo]
 """`(state, batch) -> (state, info)`, pure."""
 
 
-def init_state(
-    key: PRNGKeyArray, params: Params, optimizer: optax.GradientTransformation
-) -> TrainState:
+def init_state(key: PRNGKeyArray, params: Params, optimizer: Optimizer) -> TrainState:
     """The state before the first step.
 
     Args:
         key: the run's own key, for noise and the order of minibatches.
-        params: the initial parameters, a pytree of floating-point arrays.
+        params: the initial parameters, a pytree of floating-point arrays; for
+            `optax.lookahead` in `optax.LookaheadParams`.
         optimizer: the optimizer that the train step will use.
 
     Raises:
-        TypeError: if `key` is not a typed key or a parameter is not floating-point.
+        TypeError: if `key` is not a typed key, a parameter is not floating-point, or
+            `optimizer` is not an optimizer or one for other parameters.
         ValueError: if there are no parameters.
 
     Example:
@@ -106,8 +110,11 @@ def init_state(
         1.5 0 0
     """
     check_key("key", key)
+    check_optimizer("optimizer", optimizer)
     check_floating("params", params)
     # Python floats would be weakly typed, and the next state would not be.
     params = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.result_type(leaf)), params)
     none = jnp.zeros((), jnp.int32)
-    return TrainState(params, optimizer.init(params), key, step=none, epoch=none)
+    opt_state = optimizer.init(params)
+    check_lookahead(params, opt_state)
+    return TrainState(params, opt_state, key, step=none, epoch=none)

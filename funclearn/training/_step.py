@@ -6,8 +6,10 @@ from jaxtyping import PyTree
 
 from funclearn import gradients
 from funclearn._checks import check_floating, check_key, check_same_structure
-from funclearn._types import Batch, GradientMethod, Objective, Params
+from funclearn._types import Batch, GradientMethod, Objective, Params, Scalar
+from funclearn.training._refusals import check_function, check_gradient, check_loss
 from funclearn.training._state import StepInfo, TrainState, TrainStep
+from funclearn.training._update import Optimizer, check_optimizer, trained, update
 
 __all__ = ["make_train_step"]
 
@@ -16,17 +18,20 @@ _NOISE_STREAM, _ORDER_STREAM = 0, 1
 
 def make_train_step(
     objective: Objective,
-    optimizer: optax.GradientTransformation,
+    optimizer: Optimizer,
     *,
     gradient: GradientMethod = gradients.autodiff,
 ) -> TrainStep:
     """Joins an objective, an optimizer and a way to the gradient to one update.
 
     The optimizer is given the loss, the gradient and the objective at the step's own
-    batch as `value`, `grad` and `value_fn`, so optimizers with a line search go
-    through the same step. Parameters are frozen by optax's masks. Of `optax.lbfgs` a
-    run's derivatives are exact with `scale_init_precond=False`; otherwise optax takes
-    its first scaling as constant.
+    batch and key as `value`, `grad` and `value_fn` (`obj_fn` for
+    `optax.contrib.sophia`), and the gradient's function as `grad_fn` (for
+    `optax.contrib.sam`), as far as it and what is nested in it take them, so all of
+    optax goes through the same step. Parameters are frozen by optax's masks. Of
+    `optax.lbfgs` a run's derivatives are exact with `scale_init_precond=False`;
+    otherwise optax takes its first scaling as constant. Of `optax.LookaheadParams` the
+    fast ones are trained.
 
     Args:
         objective: `(params, batch, key) -> scalar`.
@@ -35,8 +40,14 @@ def make_train_step(
             `given(closed_form)`.
 
     Returns:
-        `train_step(state, batch) -> (state, StepInfo(loss, grads))`, pure. It raises
-        ValueError while tracing if `state` was made for another optimizer.
+        `train_step(state, batch) -> (state, StepInfo(loss, grads))`, pure. While
+        tracing it raises ValueError if `state` was made for another optimizer, and
+        TypeError or ValueError if the objective returns no floating-point scalar, the
+        gradient method no loss and gradient, or the optimizer needs another keyword.
+
+    Raises:
+        TypeError: if `objective` or `gradient` is not a function of its arguments, or
+            `optimizer` not an optimizer.
 
     Example:
         >>> optimizer = optax.sgd(0.1)
@@ -48,8 +59,17 @@ def make_train_step(
         >>> print(info.loss, info.grads, f"{state.params:.1f}")
         9.0 6.0 2.4
     """
-    value_and_grad = gradient(objective)
-    update = optax.with_extra_args_support(optimizer).update
+    made = "as make_objective(model, loss) makes, which returns the loss"
+    check_function("objective", objective, ("params", "batch", "key"), made)
+    check_optimizer("optimizer", optimizer)
+    made = "such as funclearn.gradients.autodiff, finite_difference() or given(...)"
+    check_function("gradient", gradient, ("objective",), made)
+
+    def loss_at(params: Params, batch: Batch, key: PyTree) -> Scalar:
+        return check_loss(objective(params, batch, key))
+
+    value_and_grad = gradient(loss_at)
+    check_function("gradient(...)", value_and_grad, ("params", "batch", "key"), made)
 
     def train_step(state: TrainState, batch: Batch) -> tuple[TrainState, StepInfo]:
         check_key("state.key", state.key)
@@ -63,15 +83,29 @@ def make_train_step(
         key = jax.random.fold_in(
             jax.random.fold_in(state.key, _NOISE_STREAM), state.step
         )
-        loss, grads = value_and_grad(state.params, batch, key)
-        updates, opt_state = update(
-            grads,
-            state.opt_state,
-            state.params,
-            value=loss,
-            grad=grads,
-            value_fn=lambda params: objective(params, batch, key),
-        )
+        at = trained(state.params)
+        loss, grads = check_gradient(value_and_grad(at, batch, key), at)
+
+        # Optax's line searches refuse keywords that their function has no room for.
+        def value_fn(
+            params: Params, *, obj_fn: object = None, grad_fn: object = None
+        ) -> Scalar:
+            del obj_fn, grad_fn
+            return loss_at(params, batch, key)
+
+        # Of an adversarial step of SAM, which a number comes with.
+        def grad_fn(params: Params, *_: PyTree) -> Params:
+            return value_and_grad(params, batch, key)[1]
+
+        keywords = {
+            "value": loss,
+            "grad": grads,
+            "value_fn": value_fn,
+            "obj_fn": value_fn,
+            "grad_fn": grad_fn,
+        }
+        old = grads, state.opt_state, state.params
+        updates, opt_state = update(optimizer, *old, keywords)
         params = optax.apply_updates(state.params, updates)
         if _has_line_search(opt_state):
             params = _forward_mode_only(params)

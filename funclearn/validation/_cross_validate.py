@@ -1,7 +1,7 @@
 """Training once a split, all splits as lanes."""
 
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -11,10 +11,10 @@ from jaxtyping import Array, Bool, PRNGKeyArray, PyTree
 from funclearn import _programs, data
 from funclearn._checks import check_key, check_same_structure, leading_length
 from funclearn._lanes import map_blocks
-from funclearn._types import Batch, Scalar
+from funclearn._types import Batch
 from funclearn.objectives import loss_of
+from funclearn.validation._reading import Split, read_splits
 from funclearn.validation._result import CrossValidation, Losses
-from funclearn.validation._splits import known_masks
 
 __all__ = ["cross_validate"]
 
@@ -25,14 +25,16 @@ def cross_validate(
     key: PRNGKeyArray,
     run: Callable[[PyTree, PyTree, PRNGKeyArray], PyTree],
     dataset: Batch,
-    held_out: Bool[Array, "splits n"] | np.ndarray,
+    held_out: Any,
     *,
-    evaluate: Callable[[PyTree, PyTree], Scalar],
+    train: Bool[Array, "splits n"] | np.ndarray | None = None,
+    evaluate: Callable[[PyTree, PyTree], PyTree],
 ) -> CrossValidation:
     """Trains once a split and evaluates on both of its parts, all in one call.
 
-    Splits that hold out equally many rows are lanes of one compiled program; so k
-    folds need two at most.
+    Splits whose parts are equally large are lanes of one compiled program; so k folds
+    need two at most, and splits of a time series, which train on more and more rows, as
+    many as there are.
 
     Args:
         key: split into one key a split.
@@ -42,18 +44,26 @@ def cross_validate(
             every split. It compiles once for a function `run`, so define that outside
             of a loop.
         dataset: a pytree of arrays with one leading length n.
-        held_out: the splits; known at trace time, since they decide on shapes.
+        held_out: the splits, known at trace time, since they decide on shapes. Masks,
+            true for the rows that are held out; or a list of pairs, of the numbers of
+            the rows to train on and of those that are held out; or a splitter of
+            scikit-learn, whose `split` makes such pairs and is given the targets.
+        train: masks, true for the rows to train on, where held_out is masks. None
+            trains on all that are not held out. Rows in neither go unused.
         evaluate: `(fitted, rows) -> loss`, for the training and the validation part, or
             a dictionary with the loss under `"loss"`; `make_evaluation` makes one.
 
     Returns:
-        The losses of every split, in the order of `held_out`; `summary()` sums up.
+        The losses of every split, in the order of `held_out`, and all other entries of
+        the evaluation; `summary()` sums up.
 
     Raises:
-        TypeError: if `held_out` is not an array of booleans, or traced, or `evaluate`
-            returns no real scalar.
-        ValueError: if the shape of `held_out` is not `(splits, n)`, a part of a split
-            is empty, or what `run` returns differs in shape between splits.
+        TypeError: if `held_out` is no splits or traced, or `evaluate` returns no real
+            scalar.
+        ValueError: if the shape of masks is not `(splits, n)`, a part of a split is
+            empty, it trains on a row that it holds out, or what `run` returns differs
+            in shape between splits.
+        KeyboardInterrupt: at once on Ctrl-C, as in `sweep`.
 
     Example:
         >>> def run(train, held_out, key):
@@ -70,49 +80,54 @@ def cross_validate(
         (11,) 93.34
     """
     check_key("key", key)
-    masks = known_masks(held_out, leading_length("dataset", dataset))
+    n_rows = leading_length("dataset", dataset)
+    splits = read_splits(held_out, train, dataset, n_rows)
+    rows = _Rows(
+        jax.tree.map(
+            lambda leaf: jnp.asarray(leaf)[None], data.as_dataset("dataset", dataset)
+        ),
+        splits,
+        jax.random.split(key, len(splits)),
+    )
     # The same lane for the same functions, so that JAX traces it once.
     lane = _programs.kept(_lane, (run, evaluate))
-    splits = _Splits(
-        jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], dataset),
-        # Training rows come first, both parts in the order of the data set.
-        np.argsort(masks, axis=1, kind="stable"),
-        masks.sum(axis=1),
-        jax.random.split(key, len(masks)),
-    )
-    _check_alike(lane, splits)
-    groups = list(splits.groups())
-    parts = [map_blocks(lane, *splits.lanes(group)) for group in groups]
+    _check_alike(lane, rows)
+    groups = list(rows.groups())
+    parts = [map_blocks(lane, *rows.lanes(group)) for group in groups]
     back = np.argsort(np.concatenate(groups))
-    losses, fitted = jax.tree.map(lambda *leaves: jnp.concatenate(leaves)[back], *parts)
-    counts = splits.counts
-    return CrossValidation(
-        losses, jnp.asarray(counts), jnp.asarray(masks.shape[1] - counts), fitted
+    metrics, fitted = jax.tree.map(
+        lambda *leaves: jnp.concatenate(leaves)[back], *parts
     )
+    held, trained = (jnp.asarray(sizes) for sizes in rows.sizes.T)
+    return CrossValidation(metrics["loss"], held, trained, fitted, metrics)
 
 
-class _Splits(NamedTuple):
+class _Rows(NamedTuple):
     """What the lanes are made of.
 
     Attributes:
         dataset: the data set, with a leading axis of one.
-        order: `(splits, n)`, its rows, those that are held out last.
-        counts: `(splits,)`, how many these are.
+        splits: its rows, by their numbers.
         keys: `(splits,)`.
     """
 
     dataset: PyTree
-    order: np.ndarray
-    counts: np.ndarray
+    splits: list[Split]
     keys: PRNGKeyArray
 
+    @property
+    def sizes(self) -> np.ndarray:
+        """How many rows each split holds out, and trains on: `(splits, 2)`."""
+        return np.array([[len(x.validation), len(x.training)] for x in self.splits])
+
     def groups(self) -> Iterator[np.ndarray]:
-        """The numbers of splits that hold out equally many rows, in parts."""
+        """The numbers of splits whose parts are equally large, some at a time."""
         # Every lane has a copy of the data set to take its rows from.
         n_bytes = sum(leaf.nbytes for leaf in jax.tree.leaves(self.dataset))
         at_once = max(1, _COPIES // max(1, n_bytes))
-        for count in np.unique(self.counts):
-            group = np.flatnonzero(self.counts == count)
+        _, kinds = np.unique(self.sizes, axis=0, return_inverse=True)
+        for kind in range(kinds.max() + 1):
+            group = np.flatnonzero(kinds.reshape(-1) == kind)
             for start in range(0, len(group), at_once):
                 yield group[start : start + at_once]
 
@@ -120,58 +135,71 @@ class _Splits(NamedTuple):
         self, group: np.ndarray
     ) -> tuple[dict[str, PyTree], dict[str, np.ndarray]]:
         """The arguments of the splits of a group, and which of them each lane takes."""
-        n_held_out = self.counts[group[0]]
-        training, validation = np.split(self.order[group], [-n_held_out], axis=1)
+        training, validation = zip(*(self.splits[one] for one in group), strict=True)
         own = np.arange(len(group))
         values = {
             "dataset": self.dataset,
-            "training": training,
-            "validation": validation,
+            "training": np.stack(training),
+            "validation": np.stack(validation),
             "key": self.keys[group],
         }
         return values, {name: own * (name != "dataset") for name in values}
 
 
-def _check_alike(lane: Callable[..., PyTree], splits: _Splits) -> None:
+def _check_alike(lane: Callable[..., PyTree], rows: _Rows) -> None:
     """Refuses, before any training, results that no array of all splits can hold."""
-    n_rows = splits.order.shape[1]
-    first, *others = np.unique(splits.counts).tolist()
+    first, *others = np.unique(rows.sizes, axis=0).tolist()
     one = jax.tree.map(
-        lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), splits.dataset
+        lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), rows.dataset
     )
     # Its traces are those that `map_blocks` asks for.
     traced = jax.jit(lane)
 
-    def fitted(count: int) -> PyTree:
+    def results(held_out: int, trained: int) -> PyTree:
         training, validation = (
-            jax.ShapeDtypeStruct((rows,), jnp.result_type(int))
-            for rows in (n_rows - count, count)
+            jax.ShapeDtypeStruct((size,), jnp.result_type(int))
+            for size in (trained, held_out)
         )
         return traced.eval_shape(
-            dataset=one, training=training, validation=validation, key=splits.keys[0]
-        )[1]
+            dataset=one, training=training, validation=validation, key=rows.keys[0]
+        )
 
-    for count in others:
-        meaning = f"the splits that hold out {first} rows"
-        check_same_structure("run(...)", fitted(count), fitted(first), meaning)
+    needed = results(*first)
+    meaning = "the splits that hold out {} rows and train on {}".format(*first)
+    for sizes in others:
+        judged, fitted = results(*sizes)
+        check_same_structure("run(...)", fitted, needed[1], meaning)
+        check_same_structure("evaluate(...)", judged, needed[0], meaning)
 
 
 def _lane(
     take: Callable[[], tuple[Callable[..., PyTree], Callable[..., PyTree]]],
-) -> Callable[..., tuple[Losses, PyTree]]:
+) -> Callable[..., tuple[dict[str, Losses], PyTree]]:
     def train_and_judge(
         *, dataset: Batch, training: Array, validation: Array, key: PRNGKeyArray
-    ) -> tuple[Losses, PyTree]:
+    ) -> tuple[dict[str, Losses], PyTree]:
         run, evaluate = take()
         train, held_out = data.take(dataset, training), data.take(dataset, validation)
         fitted = run(train, held_out, key)
-        losses = _loss(evaluate(fitted, train)), _loss(evaluate(fitted, held_out))
-        return Losses(*losses, losses[1] - losses[0]), fitted
+        trained, held = (_metrics(evaluate(fitted, x)) for x in (train, held_out))
+        meaning = "evaluate(fitted, train)"
+        check_same_structure("evaluate(fitted, held_out)", held, trained, meaning)
+        gaps = jax.tree.map(_gap, trained, held)
+        return {
+            name: Losses(trained[name], held[name], gaps[name]) for name in trained
+        }, fitted
 
     return train_and_judge
 
 
-def _loss(evaluation: PyTree) -> Scalar:
+def _gap(training: Array, validation: Array) -> Array:
+    """The difference; of truth values and counts without a sign as of integers."""
+    dtype = jnp.promote_types(jnp.result_type(training), jnp.int32)
+    return jnp.asarray(validation, dtype) - jnp.asarray(training, dtype)
+
+
+def _metrics(evaluation: PyTree) -> dict[str, PyTree]:
+    """What was evaluated, by name."""
     loss = loss_of(evaluation)
     if loss is None:
         seen = jax.eval_shape(lambda: evaluation)
@@ -180,4 +208,4 @@ def _loss(evaluation: PyTree) -> Scalar:
             "evaluate must return a loss, a real scalar, or a dictionary with one "
             f"under 'loss'; got {got}."
         )
-    return loss
+    return {**(evaluation if isinstance(evaluation, dict) else {}), "loss": loss}

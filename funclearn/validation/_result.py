@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, PyTree
 
+from funclearn import _tables
 from funclearn._types import Scalar
 
 __all__ = ["CrossValidation", "Losses", "Summary"]
@@ -50,37 +51,81 @@ class CrossValidation(NamedTuple):
         held_out: how many rows a split held out.
         trained: how many rows it trained on.
         fitted: what `run` returned.
+        metrics: by name all that `evaluate` returned, the loss under `"loss"`.
     """
 
     losses: Losses
     held_out: Int[Array, " splits"]
     trained: Int[Array, " splits"]
     fitted: PyTree
+    metrics: dict[str, Losses] = {}  # noqa: RUF012
 
     def summary(
-        self, levels: Sequence[float] = (0.05, 0.25, 0.5, 0.75, 0.95)
+        self,
+        levels: Sequence[float] = (0.05, 0.25, 0.5, 0.75, 0.95),
+        *,
+        on: str = "loss",
     ) -> Summary:
-        """Means, quantiles at `levels`, and how often validation looks the better.
+        """Means, quantiles at `levels`, and how often validation is below training.
+
+        Args:
+            levels: of the quantiles, from 0 to 1.
+            on: the entry of the evaluation to sum up, one number a split.
 
         Raises:
-            ValueError: if a level is not between 0 and 1.
+            ValueError: if a level is not between 0 and 1, or there is no such entry.
         """
         known = np.asarray(levels, float)
         if known.ndim != 1 or not np.all((known >= 0) & (known <= 1)):
             raise ValueError(
                 f"levels must be a sequence of numbers from 0 to 1; got {levels}."
             )
-        return _summarise(self, jnp.asarray(known))
+        scalars = self._scalars()
+        if on not in scalars:
+            raise ValueError(f"on must be one of {', '.join(scalars)}; got {on!r}.")
+        losses = Losses(*(jnp.asarray(part, float) for part in scalars[on]))
+        return _summarise(losses, self.trained, self.held_out, jnp.asarray(known))
+
+    def _scalars(self) -> dict[str, Losses]:
+        """What is one number a split, by name."""
+        metrics = {"loss": self.losses, **self.metrics}
+        return {
+            name: parts
+            for name, parts in metrics.items()
+            if isinstance(parts.training, jax.Array | np.ndarray)
+            and parts.training.ndim == 1
+        }
+
+    def _columns(self) -> dict[str, np.ndarray]:
+        columns = {"trained": self.trained, "held out": self.held_out}
+        for name, parts in self._scalars().items():
+            for part, values in parts._asdict().items():
+                columns[f"{name} {part}"] = values
+        return {name: np.asarray(values) for name, values in columns.items()}
+
+    def __str__(self) -> str:
+        """A table: a row for every split."""
+        return _tables.plain(self._columns())
+
+    def __rich__(self) -> object:
+        """The same for `rich.print`."""
+        return _tables.rich(self._columns())
+
+    def _repr_html_(self) -> str:
+        """The same for notebooks."""
+        return _tables.html(self._columns())
 
 
 @jax.jit
-def _summarise(result: CrossValidation, levels: Float[Array, " levels"]) -> Summary:
-    training, validation, _ = result.losses
-    mean_training = jnp.average(training, weights=result.trained)
-    mean_validation = jnp.average(validation, weights=result.held_out)
+def _summarise(
+    losses: Losses, trained: PyTree, held_out: PyTree, levels: Float[Array, " levels"]
+) -> Summary:
+    training, validation, _ = losses
+    mean_training = jnp.average(training, weights=trained)
+    mean_validation = jnp.average(validation, weights=held_out)
     unknown = jnp.isnan(validation - training)
     return Summary(
         Losses(mean_training, mean_validation, mean_validation - mean_training),
-        Losses(*(jnp.quantile(losses, levels) for losses in result.losses)),
+        Losses(*(jnp.quantile(part, levels) for part in losses)),
         jnp.mean(jnp.where(unknown, jnp.nan, validation < training)),
     )

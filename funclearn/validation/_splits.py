@@ -1,17 +1,14 @@
 """Splits are masks over the rows, true for those that are held out."""
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Bool, PRNGKeyArray
 
 from funclearn import data
 from funclearn._checks import check_key, integer_at_least, leading_length
 from funclearn._types import Batch
 
-__all__ = ["hold_out", "known_masks", "leave_one_out"]
+__all__ = ["hold_out", "leave_one_out"]
 
 
 def leave_one_out(dataset: Batch) -> Bool[Array, "n n"]:
@@ -47,24 +44,3 @@ def hold_out(
         return jnp.zeros(n_rows, bool).at[rows].set(True)
 
     return jax.vmap(mask)(jax.random.split(key, n_splits))
-
-
-def known_masks(held_out: Any, n_rows: int) -> np.ndarray:
-    masks: Any = np.empty(0)
-    try:
-        masks = np.asarray(held_out)
-        got = f"{masks.dtype}{masks.shape}"
-    except (TypeError, ValueError):  # it is traced, or a list of unequal lists
-        got = f"a {type(held_out).__name__} that is no such array"
-    if masks.dtype != bool:
-        raise TypeError(
-            f"held_out must be an array of booleans, known at trace time; got {got}."
-        )
-    if masks.ndim != 2 or masks.shape[1] != n_rows or not len(masks):
-        raise ValueError(
-            f"held_out must be (splits, {n_rows}), one row a split and one column a "
-            f"row of the data set; got {masks.shape}."
-        )
-    if not (masks.any(axis=1) & ~masks.all(axis=1)).all():
-        raise ValueError("held_out must leave rows on both sides of every split.")
-    return masks

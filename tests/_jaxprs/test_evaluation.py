@@ -71,6 +71,36 @@ def test_a_rule_may_see_anything_in_a_value(function):
     assert any(says(True)) is (function is not PROGRAMS["one literal"])
 
 
+def seen_literals(function, *args):
+    seen = []
+    jaxpr = traced(function, *args)
+    _jaxprs.interpret(jaxpr, args, _jaxprs.bind, lambda x: seen.append(x) or x)
+    return seen
+
+
+@pytest.mark.parametrize(
+    ("function", "args", "value"),
+    [
+        (lambda mask: mask & True, (X > 0,), np.bool_(True)),
+        (lambda mask: jax.lax.select_n(mask, False, True), (X[0] > 0,), None),
+        (lambda x: x * 2, (X,), np.float32(2)),
+        (lambda x: x * 2, (X.astype(jnp.bfloat16),), jnp.bfloat16(2)),
+        (lambda x: x + 3, (jnp.arange(3),), np.int32(3)),
+        (lambda x: x + 3, (jnp.arange(3, dtype=jnp.uint8),), np.uint8(3)),
+        (lambda x: x * 2j, (X + 0j,), np.complex64(2j)),
+    ],
+)
+def test_a_literal_is_an_array_of_its_type(function, args, value):
+    """Python's numbers have no dtype, and one that JAX would choose is another one."""
+    for x64 in (False, True):
+        with jax.enable_x64(x64):
+            seen = seen_literals(function, *args)
+        assert seen
+        for literal in seen:
+            assert isinstance(literal, np.ndarray) and literal.shape == ()
+            assert value is None or (literal, literal.dtype) == (value, value.dtype)
+
+
 def test_only_some_parameters_can_be_replaced():
     equation = only_equation(lambda x: jnp.sum(x), X)
     (result,) = _jaxprs.bind(equation, [X], {"axes": ()})

@@ -1,11 +1,28 @@
-"""Arrays in the host's memory, and threads."""
+"""Threads that run blocks, and what ends them."""
 
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from funclearn._lanes import _host as host
 from funclearn.sweeps import sweep
 from tests.runs import RATES, RUNS, descend, equal
+
+N_THREADS = 3
+
+
+@pytest.fixture
+def threads(monkeypatch):
+    monkeypatch.setattr(host, "_WORTH_THREADS", 0.0)
+    monkeypatch.setattr(host, "_n_threads", lambda: N_THREADS)
 
 
 def test_threads_change_no_bit(monkeypatch):
@@ -16,22 +33,154 @@ def test_threads_change_no_bit(monkeypatch):
     assert equal(alone, sweep(RUNS["line"], grid, block_size=16).result)
 
 
-def test_threads_keep_double_precision(float64, monkeypatch):
-    monkeypatch.setattr(host, "_WORTH_THREADS", 0.0)
-    monkeypatch.setattr(host, "_n_threads", lambda: 2)
+def test_threads_keep_double_precision(float64, threads):
     rates = np.linspace(0, 1, 100)
     result = sweep(descend, {"learning_rate": rates}, block_size=8).result
     assert result.dtype == np.float64
     np.testing.assert_allclose(result, (1 - rates) ** 20, rtol=1e-13, atol=1e-16)
 
 
-def test_error_in_a_thread_is_raised(monkeypatch):
-    monkeypatch.setattr(host, "_WORTH_THREADS", 0.0)
-    monkeypatch.setattr(host, "_n_threads", lambda: 3)
+def test_threads_look_for_nan_where_the_caller_does(threads):
+    with jax.debug_nans(True), pytest.raises(Exception, match="nan"):
+        sweep(lambda x: jnp.log(x), {"x": -jnp.arange(1.0, 5.0)}, block_size=1)
+
+
+def test_every_task_is_run_once(threads):
+    ran = []
+    host.run_all(ran.append, range(100))
+    assert sorted(ran) == list(range(100))
+    host.run_all(ran.append, [])
+    assert len(ran) == 100
+
+
+def test_call_hands_on_the_result_and_the_error():
+    assert host.call(lambda: 7) == 7
+    with pytest.raises(ZeroDivisionError):
+        host.call(lambda: 1 / 0)
+
+
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
+@pytest.mark.parametrize("at", [0, 7])
+def test_after_an_error_the_running_tasks_alone_end(threads, error, at):
+    begun = []
 
     def run(number):
-        if number == 7:
-            raise RuntimeError("seven")
+        begun.append(number)
+        if number == at:
+            raise error("seven")
+        time.sleep(0.02)
 
-    with pytest.raises(RuntimeError, match="seven"):
-        host.run_all(run, range(20))
+    with pytest.raises(error, match="seven"):
+        host.run_all(run, range(200))
+    after = len(begun)
+    assert after <= at + N_THREADS
+    time.sleep(0.1)
+    assert len(begun) == after
+
+
+def test_an_error_of_a_callback_ends_a_sweep(threads, caplog):
+    called = []
+
+    def callback(x):
+        called.append(x)
+        time.sleep(0.02)
+        raise RuntimeError("boom")
+
+    def run(x):
+        shape = jax.ShapeDtypeStruct((), x.dtype)
+        return jax.pure_callback(callback, shape, x, vmap_method="sequential")
+
+    with pytest.raises(Exception, match="boom"):
+        sweep(run, {"x": jnp.arange(50.0)}, block_size=1)
+    assert len(called) == 1
+
+
+def test_an_interrupt_is_answered_while_a_task_runs():
+    begun, done = [], threading.Event()
+
+    def run(number):
+        begun.append(number)
+        signal.raise_signal(signal.SIGINT)  # which the main thread gets
+        done.wait(30)
+
+    started = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        host.run_all(run, range(5))
+    assert time.monotonic() - started < 1
+    assert begun == [0]
+    (left,) = host._abandoned
+    done.set()
+    left.join(10)
+    assert begun == [0] and not left.is_alive()
+    host._abandoned.clear()
+
+
+PROGRAM = """
+import os, signal, sys, threading, time
+import jax, jax.numpy as jnp
+import funclearn as fl
+from funclearn import sweeps, validation
+
+lanes, trips, kind, catch = int(sys.argv[1]), int(sys.argv[2]), *sys.argv[3:]
+keep = jnp.arange(8.0)
+
+def run(rate):
+    return jax.lax.fori_loop(0, trips, lambda _, x: jnp.sin(x) + rate, rate)
+
+def train(train, held_out, key):
+    return run(train.inputs[0])
+
+def evaluate(fitted, rows):
+    return fitted
+
+def call(lanes):
+    if kind == "sweep":
+        sweeps.sweep(run, {"rate": jnp.linspace(0, 1, lanes)}, block_size=64)
+    else:
+        rows = fl.Dataset(keep, keep)
+        masks = validation.hold_out(jax.random.key(0), rows, lanes)
+        validation.cross_validate(
+            jax.random.key(0), train, rows, masks, evaluate=evaluate
+        )
+
+def interrupt():
+    global sent
+    time.sleep(0.5)
+    sent = time.monotonic()
+    os.kill(os.getpid(), signal.SIGINT)
+
+threading.Timer(0.0, interrupt).start()
+try:
+    while True:
+        call(lanes)
+except KeyboardInterrupt:
+    print("answered after", time.monotonic() - sent, flush=True)
+    if catch == "raise":
+        raise
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="sends SIGINT")
+@pytest.mark.parametrize(
+    ("lanes", "trips", "kind", "catch"),
+    [
+        ("100000", "1000", "sweep", "catch"),  # many blocks
+        ("64", "100000000", "sweep", "raise"),  # a block of minutes
+        ("10000", "1000", "cross_validate", "catch"),
+    ],
+)
+def test_ctrl_c_is_answered_within_a_second(lanes, trips, kind, catch):
+    started = time.monotonic()
+    ended = subprocess.run(
+        [sys.executable, "-c", PROGRAM, lanes, trips, kind, catch],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    answered = ended.stdout.split("answered after ")
+    assert len(answered) == 2, ended.stderr
+    assert float(answered[1]) < 1
+    # As Python ends after an interrupt that nobody took: no crash, and no long wait.
+    assert ended.returncode in ([0] if catch == "catch" else [-signal.SIGINT, 130])
+    assert time.monotonic() - started < 60

@@ -46,3 +46,19 @@ def test_the_partial_derivatives_that_the_source_prints():
     np.testing.assert_allclose(along_y, shared * -a / b**2 * np.cos(y), rtol=1e-9)
     np.testing.assert_allclose(sines[0], 2 * x * np.cos(x**2 + y**2), rtol=1e-12)
     np.testing.assert_allclose(sines[1], 2 * y * np.cos(x**2 + y**2), rtol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int8", "int32", "bool"])
+def test_integers_are_their_numbers(dtype):
+    values = np.array([1, 100, 120]).astype(dtype)
+    floats = [jnp.asarray(values, jnp.float32) for _ in range(3)]
+    for function, count in (
+        (analytic.sine_of_squares, 2),
+        (analytic.tanh_log_ratio, 3),
+    ):
+        for found, wanted in zip(
+            function(*[jnp.asarray(values)] * count),
+            function(*floats[:count]),
+            strict=True,
+        ):
+            np.testing.assert_array_equal(found, wanted)

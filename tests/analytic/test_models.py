@@ -183,3 +183,68 @@ def test_softmax_probabilities_do_not_overflow():
     batch = fl.Dataset(jnp.asarray([[5.0]]), jnp.asarray([1]))
     weight, bias = analytic.softmax_cross_entropy(params, batch)
     assert weight.tolist() == [[5, -5]] and bias.tolist() == [1, -1]
+
+
+DTYPES = ["bool", "uint8", "int32", "int64", "float16", "bfloat16", "float64"]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", ["line", "plane", "polynomial", "neuron", "wide net"])
+def test_gradients_are_those_of_the_numbers(name, dtype):
+    """Bytes wrap, half precision rounds: in powers above all. Oracle: float32's."""
+    case = CASES[name]
+    random = np.random.default_rng(0)
+
+    def draw(*shape):
+        return jnp.asarray(random.normal(size=shape), jnp.float32)
+
+    params, batch = case.problem(draw, 5)
+    batch = jax.tree.map(
+        lambda leaf: np.abs(16 * np.asarray(leaf) % 32).astype(jnp.dtype(dtype)), batch
+    )
+    grads = case.closed_form(params, batch)
+    floats = case.closed_form(
+        params, jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float32), batch)
+    )
+    jax.tree.map(
+        lambda one, other: np.testing.assert_allclose(one, other, rtol=1e-5),
+        grads,
+        floats,
+    )
+
+
+def test_gradients_have_the_type_of_the_parameters():
+    batch = fl.Dataset(jnp.arange(4.0), jnp.ones(4))
+    params = models.LinearParams(jnp.bfloat16(2), jnp.float32(1))
+    grads = analytic.linear_mse(params, batch)
+    assert (grads.weight.dtype, grads.bias.dtype) == (jnp.bfloat16, jnp.float32)
+
+
+@pytest.mark.parametrize("name", ["line", "polynomial", "neuron"])
+def test_a_column_may_have_an_axis_but_targets_must_have_it_too(name):
+    case = CASES[name]
+    random = np.random.default_rng(0)
+    params, batch = case.problem(
+        lambda *shape: jnp.asarray(random.normal(size=shape), jnp.float32), 5
+    )
+    tall = fl.Dataset(batch.inputs[:, None], batch.targets[:, None])
+    jax.tree.map(
+        np.testing.assert_array_equal,
+        case.closed_form(params, tall),
+        case.closed_form(params, batch),
+    )
+    with pytest.raises(ValueError, match="predictions and targets must have one shape"):
+        case.closed_form(params, tall._replace(targets=batch.targets))
+
+
+def test_labels_in_bytes_name_one_class_each():
+    params = analytic.SoftmaxParams(jnp.ones((1, 300)), jnp.zeros(300))
+    labels = np.array([44, 100], np.uint8)
+    grads = [
+        analytic.softmax_cross_entropy(
+            params, fl.Dataset(jnp.ones((2, 1)), jnp.asarray(labels, dtype))
+        )
+        for dtype in ("uint8", "int32")
+    ]
+    np.testing.assert_array_equal(grads[0].bias, grads[1].bias)
+    assert np.flatnonzero(np.asarray(grads[0].bias) < 0).tolist() == [44, 100]

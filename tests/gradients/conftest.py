@@ -78,9 +78,12 @@ def make_report():
         *,
         autodiff=None,
         own=None,
+        near=False,
         truncation=1e-12,
         rounding=1e-12,
         kinks=0.0,
+        sides=0.0,
+        settled=True,
         caught=1e-9,
         decided=True,
         floors=1e-9,
@@ -107,20 +110,23 @@ def make_report():
         def tested(name, found):
             floor = everywhere(floors)
             with np.errstate(invalid="ignore"):
-                disagrees = ~(np.abs(found - values) <= np.maximum(floor, 1e-6))
+                differs = ~(np.abs(found - values) <= np.maximum(floor, 1e-6))
+            close = differs & everywhere(near)
+            disagrees = differs & ~close
             ours = found if own is None else everywhere(own)
             return Tested(
-                *(name, found, ours, floor, everywhere(caught), disagrees),
-                disagrees | everywhere(decided),
+                *(name, found, ours, floor, everywhere(caught), disagrees, close),
+                differs | everywhere(decided),
             )
 
-        settings = {"order": 1, "resolution": 1e-3, **rest}
+        settings = {"order": 1, "resolution": 1e-3, "missing": "", **rest}
         return GradientReport(
             coordinates=Coordinates(tuple(right), shapes, leaf, position),
             n_parameters=leaf.size if n_parameters is None else n_parameters,
             dtypes=dtypes,
             differences=Differences(
-                values, *map(everywhere, (truncation, rounding, kinks, 1.0))
+                values,
+                *map(everywhere, (truncation, rounding, kinks, 1.0, sides, settled)),
             ),
             autodiff=tested("autodiff", values if autodiff is None else flat(autodiff)),
             closed_forms=tuple(tested(n, flat(f)) for n, f in (forms or {}).items()),

@@ -1,8 +1,7 @@
-"""Gradients and samples at one point, and the programs that find them."""
+"""Gradients at one point, and the programs that find them."""
 
 import gc
 import weakref
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -10,14 +9,10 @@ import numpy as np
 import pytest
 from jax.tree_util import Partial
 
-import funclearn as fl
-from funclearn.gradients import _evaluation, compare
-from funclearn.gradients._evaluation import (
-    closed_form,
-    finite_differences,
-    reverse_mode,
-)
+from funclearn.gradients import compare
+from funclearn.gradients._evaluation import closed_form, reverse_mode
 from funclearn.gradients._problem import pose, take_apart
+from funclearn.gradients._sampling import finite_differences
 
 POINT = np.array([0.5, -1.25, 2.0], np.float32)
 SCALES = np.array([1.0, 3.0, 0.1], np.float32)
@@ -78,18 +73,6 @@ def test_the_second_order_is_the_product_with_the_direction():
     assert np.all(differences.bounds < 1e-7)
 
 
-def test_finite_differences_and_the_value_at_the_point():
-    problem, (gradient, _) = posed(), exact()
-    with jax.enable_x64(True):
-        found, value = finite_differences(problem, take_apart(sines))
-    assert np.all(np.abs(found.values - gradient) <= found.bounds)
-    assert np.all(found.bounds < 1e-9)
-    centre = np.sin(SCALES.astype(float) * POINT).sum()
-    assert value.value == pytest.approx(centre, rel=1e-14)
-    assert value.own == pytest.approx(centre, rel=1e-6) and value.own != value.value
-    assert 0 < value.spread < 1e-14
-
-
 def test_a_key_is_needed_where_something_is_drawn():
     def noisy(params, batch, key):
         return jnp.sum(params) * jax.random.normal(key)
@@ -122,31 +105,6 @@ def test_other_arrays_of_a_partial_compile_nothing(counting_compilations):
     assert events == []
     exactly = 2 * SCALES * np.cos(2 * SCALES * POINT)
     np.testing.assert_allclose(report.autodiff.own, exactly, rtol=1e-5)
-
-
-class EnoughError(Exception):
-    """Ends a comparison where its memory is known."""
-
-
-def test_wide_net_needs_little_memory(monkeypatch):
-    objective = fl.make_objective(fl.models.wide_net, fl.losses.mse)
-    params = fl.models.wide_net.init(jax.random.key(0))
-    data = fl.data.noisy_sine(jax.random.key(1))
-    sample = _evaluation._sample
-
-    def measured(take, *settings):
-        def measure(*args):
-            program: Any = sample(take, *settings)
-            analysis = program.lower(*args).compile().memory_analysis()
-            assert analysis is not None
-            raise EnoughError(analysis.temp_size_in_bytes)
-
-        return measure
-
-    monkeypatch.setattr(_evaluation, "_sample", measured)
-    with pytest.raises(EnoughError) as found:
-        compare(objective, params, data)
-    assert found.value.args[0] < 2**28
 
 
 def closure(data):

@@ -28,9 +28,13 @@ def test_verdicts(make_report):
     assert make_report(RIGHT, {"f": right}).verdict is Agreement.AGREES
     assert make_report(RIGHT, {"f": wrong}).verdict is Agreement.DISAGREES
     assert make_report(RIGHT, autodiff=wrong).verdict is Agreement.DISAGREES
+    report = make_report(RIGHT, {"f": wrong, "g": right}, near=True)
+    assert report.verdict is Agreement.NEARLY_AGREES
+    assert report.worst(5) == [1]
     undecided = np.array([True, True, True, True, False])
-    report = make_report(RIGHT, {"f": right}, decided=undecided)
+    report = make_report(RIGHT, {"f": wrong}, near=True, decided=undecided)
     assert report.verdict is Agreement.CANNOT_TELL
+    assert report.worst(5) == [4]
     # A disagreement is one, whatever else cannot be told.
     report = make_report(RIGHT, {"f": wrong, "g": right}, decided=undecided)
     assert report.verdict is Agreement.DISAGREES

@@ -53,6 +53,11 @@ def test_a_program_gives_what_the_function_gives(function):
             np.testing.assert_array_equal(ours, theirs)
 
 
+def test_all_arguments_are_parameters_unless_they_are_named():
+    assert program_of(jnp.add, X, X, x64=False).params == range(2)
+    assert program_of(jnp.add, X, X, x64=False, params=range(1)).params == range(1)
+
+
 def test_a_function_may_be_of_64_bits():
     def function(x):
         return x + jnp.ones(3)

@@ -11,14 +11,14 @@ from funclearn.gradients._program import program_of
 X = np.array([0.3, -1.7, 2.9], np.float32)
 
 
-def run(function, *args):
-    program = program_of(function, *map(jnp.asarray, args), x64=False)
+def run(function, *args, params=None):
+    program = program_of(function, *map(jnp.asarray, args), x64=False, params=params)
     with jax.enable_x64(True):
         return np.asarray(_promotion.run(program, *args))
 
 
-def run_rounded(function, *args, **options):
-    program = program_of(function, *map(jnp.asarray, args), x64=False)
+def run_rounded(function, *args, params=None, **options):
+    program = program_of(function, *map(jnp.asarray, args), x64=False, params=params)
     with jax.enable_x64(True):
         found = _promotion.run_rounded(program, *args, **options)
         return tuple(map(np.asarray, found))
@@ -132,3 +132,108 @@ def test_constants_stand_for_all_that_round_to_them():
 def test_arguments_may_be_rounded_too():
     _, spread = run_rounded(lambda x: -x, np.float32(1), arguments=True)
     assert 1e-17 < spread < 2**-52
+
+
+def test_literals_of_python_have_a_type():
+    """JAX keeps a bool as it is; so did jnp.select and jax.scipy.special.gamma."""
+
+    def function(x):
+        chosen = jax.lax.select_n(x > 1, jnp.full(3, False), (x > 0) & True)
+        return jnp.where(chosen | False, x * 2, x + 3) * True
+
+    exact = np.where(X > 1, 2 * X.astype(float), X.astype(float) + 3)
+    np.testing.assert_allclose(run(function, X), exact, rtol=1e-15)
+
+
+# What float32 decides, from numbers that it rounds; every sum of the chosen by NumPy.
+TENTHS = np.float32(0.1) * np.arange(1, 10, dtype=np.float32)
+DECIDED = {
+    "indices of a linspace": (
+        lambda x, b: x[jnp.linspace(0, 2, 3).astype(int)],
+        lambda x, b: x,
+    ),
+    "sevenths": (
+        lambda x, b: x[(jnp.arange(3) / 7 * 7).astype(int)],
+        lambda x, b: x[
+            (np.arange(3, dtype=np.float32) / np.float32(7) * 7).astype(int)
+        ],
+    ),
+    "floor": (
+        lambda x, b: x * jnp.sum(jnp.floor(b / 0.1)),
+        lambda x, b: x * np.floor(b / np.float32(0.1)).sum(),
+    ),
+    "equality": (
+        lambda x, b: x * jnp.sum(b * 3 == b + b + b),
+        lambda x, b: x * np.sum(b * 3 == b + b + b),
+    ),
+    "share": (
+        lambda x, b: jnp.sum(jnp.where(b / jnp.sum(b) >= 0.2, b, 0)) * x,
+        lambda x, b: np.sum(np.where(b / b.sum() >= np.float32(0.2), b, 0)) * x,
+    ),
+    "order": (
+        lambda x, b: x * b[jnp.argsort(b[::-1] * 7)[0]],
+        lambda x, b: x * b[np.argsort(b[::-1] * 7, kind="stable")[0]],
+    ),
+    "median": (
+        lambda x, b: jnp.median(x) + jnp.median(b),
+        lambda x, b: np.median(x) + np.median(b),
+    ),
+    "percentile": (
+        lambda x, b: jnp.percentile(x, 30) + jnp.percentile(b, 25),
+        lambda x, b: np.percentile(x.astype(float), 30) + np.percentile(b, 25),
+    ),
+    "remainder": (
+        lambda x, b: x * jnp.sum(b % 0.1 > 0.05),
+        lambda x, b: x * np.sum(np.fmod(b, np.float32(0.1)) > np.float32(0.05)),
+    ),
+    "histogram": (
+        lambda x, b: x * jnp.histogram(b, jnp.linspace(0, 1, 11))[0][:3],
+        lambda x, b: (
+            x * np.histogram(b, np.linspace(0, 1, 11, dtype=np.float32))[0][:3]
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize(("function", "meaning"), DECIDED.values(), ids=DECIDED)
+def test_what_no_parameter_moves_decides_as_in_float32(function, meaning):
+    exact, spread = run_rounded(function, X, TENTHS, params=range(1))
+    np.testing.assert_allclose(exact, meaning(X, TENTHS), rtol=3e-7)
+    # No decision flips where the rest is rounded at random.
+    assert np.all(spread <= 1e-6)
+    np.testing.assert_array_equal(run(function, X, TENTHS, params=range(1)), exact)
+
+
+# Each is at a jump, a pole or the edge of a domain, and comes there without rounding.
+AT_EDGES = {
+    "comparison": (lambda x: jnp.where(2 * x >= 3, x, 5 * x), [1.5]),
+    "index": (lambda x: jnp.arange(9.0)[(2 * x + 1).astype(int)], [1.0, 2.0]),
+    "equality": (lambda x: jnp.where(x / 0.5 == 6, x, 1.0), [3.0]),
+    "root": (lambda x: jnp.sqrt(1 - x * x), [1.0, -1.0]),
+    "angle": (lambda x: jnp.arccos(x / jnp.sqrt(x * x)), [3.0, -5.0]),
+    "logarithm": (lambda x: jnp.log(jnp.exp(x * 0)), [3.0]),
+    "norm": (lambda x: jnp.sqrt(25 - jnp.sum(x**2)), [3.0, 4.0]),
+    "product": (lambda x: jnp.sqrt(jnp.dot(x, x) - 25), [3.0, 4.0]),
+    "sum": (lambda x: jnp.floor(jnp.cumsum(x)), [0.5, 1.5, 1.0]),
+    "order of a polygamma": (
+        jax.grad(lambda x: jnp.sum(jax.scipy.special.polygamma(1, x))),
+        [2.5],
+    ),
+}
+
+
+@pytest.mark.parametrize(("function", "x"), AT_EDGES.values(), ids=AT_EDGES)
+def test_what_is_exact_is_not_rounded_where_a_decision_depends_on_it(function, x):
+    exact, spread = run_rounded(function, np.array(x, np.float32))
+    np.testing.assert_allclose(exact, function(np.array(x, np.float32)), rtol=1e-6)
+    assert np.all(spread <= 1e-13)
+
+
+def test_what_is_not_exact_still_decides_at_random():
+    """The largest of two quotients that are equal but for their rounding."""
+
+    def function(x):
+        return jnp.where(x[0] / x[1] >= (x[0] * x[2]) / (x[1] * x[2]), 1.0, 0.0)
+
+    _, spread = run_rounded(function, np.array([1, 3, 7], np.float32))
+    assert spread == 1

@@ -6,6 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 import funclearn as fl
@@ -52,8 +53,60 @@ REFUSALS = {
 }
 
 
+LINE = fl.models.LinearParams(jnp.ones(()), jnp.ones(()))
+REFUSALS |= {
+    "missing coefficient": (
+        lambda: fl.models.polynomial(2).apply(
+            fl.models.PolynomialParams(jnp.ones(2)), jnp.ones(4)
+        ),
+        r"params\.coefficients must have the shape \(3,\); got \(2,\)",
+    ),
+    "coefficient too many": (
+        lambda: fl.models.polynomial(2).apply(
+            fl.models.PolynomialParams(jnp.ones(4)), jnp.ones(4)
+        ),
+        r"params\.coefficients must have the shape \(3,\); got \(4,\)",
+    ),
+    "weights of a line": (
+        lambda: fl.models.linear.apply(LINE._replace(weight=jnp.ones(4)), jnp.ones(4)),
+        r"params\.weight must have the shape \(\); got \(4,\)",
+    ),
+    "biases of a line": (
+        lambda: fl.models.linear.apply(LINE._replace(bias=jnp.ones(4)), jnp.ones(4)),
+        r"params\.bias must have the shape \(\); got \(4,\)",
+    ),
+    "a weight of a plane": (
+        lambda: fl.models.affine(2).apply(LINE, jnp.ones((4, 2))),
+        r"params\.weight must have the shape \(2,\); got \(\)",
+    ),
+}
+
+
 @pytest.mark.parametrize("call, message", REFUSALS.values(), ids=REFUSALS)
 @pytest.mark.usefixtures("plain_annotations")
 def test_refusals_name_the_argument(call, message):
     with pytest.raises((TypeError, ValueError), match=message):
         call()
+
+
+def test_a_polynomial_of_integers_is_fitted():
+    """Its leading coefficient is no integer, and has a gradient."""
+    x = np.arange(10)
+    model, optimizer = fl.models.polynomial(1), optax.adam(0.1)
+    step = fl.make_train_step(fl.make_objective(model, fl.losses.mse), optimizer)
+    state = fl.init_state(KEY, model.init(KEY), optimizer)
+    for inputs in (x, jnp.asarray(x), x.astype(np.uint8)):
+        run = fl.fit(step, state, fl.Dataset(inputs, 0.5 * x + 1), epochs=500)
+        np.testing.assert_allclose(run.state.params.coefficients, [1, 0.5], atol=1e-3)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_coefficients_are_not_rounded_to_the_inputs(dtype):
+    coefficients = np.float32([0.1, 0.2, 1 / 3])
+    inputs = jnp.array([1, 2, 100], dtype)
+    found = fl.models.polynomial(2).apply(
+        fl.models.PolynomialParams(jnp.asarray(coefficients)), inputs
+    )
+    wanted = np.polynomial.Polynomial(coefficients)(np.asarray(inputs, np.float64))
+    assert found.dtype == jnp.float32
+    np.testing.assert_allclose(found, wanted, rtol=1e-6)

@@ -132,3 +132,111 @@ REFUSALS = {
 def test_refusals_name_the_argument(call, message):
     with pytest.raises((TypeError, ValueError), match=message):
         call()
+
+
+DTYPES = ("bool uint8 int8 uint16 int16 uint32 int32 uint64 int64 "
+          "float16 bfloat16 float32 float64").split()  # fmt: skip
+OURS = {name: CASES[name] for name in CASES if name not in ("nnx", "sine mlp")}
+
+
+def numbers(dtype, columns):
+    """Numbers of a dtype; the largest integers among them where a column is one."""
+    count = 4 * int(np.prod(columns, dtype=int))
+    values = np.arange(count) % 5 if dtype != "bool" else np.arange(count) % 2
+    if dtype.startswith("float"):
+        values = values - 1.5
+    return values.reshape(4, *columns).astype(jnp.dtype(dtype))
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_inputs_of_every_dtype_are_their_numbers(name):
+    """Against the formula in NumPy's float64; and so are the parameters' gradients."""
+    case = OURS[name]
+    params = initial(case)
+    exact = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), params)
+    total = jax.jit(jax.grad(lambda params, x: jnp.sum(case.model.apply(params, x))))
+    # What costs more to compile tries one dtype of a kind.
+    for dtype in DTYPES[:: 1 if len(jax.tree.leaves(params)) <= 2 else 3]:
+        inputs = numbers(dtype, case.columns)
+        wanted = case.formula(exact, inputs.astype(np.float64))
+        floats = total(params, jnp.asarray(inputs, jnp.float32))
+        kinds = (
+            [np.asarray] if inputs.dtype.itemsize == 8 else [np.asarray, jnp.asarray]
+        )
+        for kind in kinds:
+            predictions = case.model.apply(params, kind(inputs))
+            assert predictions.dtype == jnp.float32, dtype
+            np.testing.assert_allclose(predictions, wanted, rtol=2e-6, atol=2e-6)
+            grads = total(params, kind(inputs))
+            jax.tree.map(
+                lambda one, other: np.testing.assert_allclose(one, other, rtol=2e-6),
+                grads,
+                floats,
+            )
+
+
+@pytest.mark.parametrize("name", OURS)
+@pytest.mark.usefixtures("plain_annotations")
+def test_inputs_that_are_no_real_numbers_are_refused_by_name(name):
+    model, columns = OURS[name].model, OURS[name].columns
+    params = initial(OURS[name])
+    for inputs, message in (
+        (jnp.ones((4, *columns), complex), "inputs must be real numbers; got complex"),
+        (np.full((4, *columns), "a"), "inputs must hold numbers; got text"),
+        ((jnp.ones(4), jnp.ones(4)), "inputs must be an array of numbers"),
+        (None, "inputs must be an array of numbers"),
+    ):
+        with pytest.raises(TypeError, match=message):
+            model.apply(params, inputs)
+
+
+def test_integers_beyond_32_bits_are_floats_of_their_size():
+    people = np.array([7_794_798_739, -3])
+    params = fl.models.LinearParams(jnp.float32(0.5), jnp.float32(1))
+    np.testing.assert_allclose(
+        fl.models.linear.apply(params, people), 0.5 * people + 1, rtol=1e-6
+    )
+    half = jax.tree.map(lambda leaf: leaf.astype(jnp.float16), params)
+    large = fl.models.linear.apply(half, jnp.array([100_000, 2049]))
+    np.testing.assert_allclose(large, [50001, 1025.5], rtol=1e-6)
+
+
+WRONG = {
+    "linear of columns": (
+        "linear",
+        (4, 2),
+        r"inputs must be one column, .* got \(4, 2\).*models\.affine",
+    ),
+    "neuron of columns": ("neuron", (4, 3), r"inputs must be one column, .*\(4, 3\)"),
+    "polynomial of columns": ("polynomial", (4, 3), "inputs must be one column"),
+    "plane of a row": (
+        "affine",
+        (3,),
+        r"inputs must have the shape \(n, 3\); got \(3,\)",
+    ),
+    "plane of other columns": ("affine", (4, 2), r"shape \(n, 3\); got \(4, 2\)"),
+    "network of other columns": ("mlp", (4, 3), r"shape \(n, 2\); got \(4, 3\)"),
+    "network of a number": ("mlp", (), r"shape \(n, 2\); got \(\)"),
+    "wide net of rows": ("wide net", (4,), r"shape \(n, 1\); got \(4,\)"),
+    "wide net of a row": ("wide net", (1,), r"shape \(n, 1\); got \(1,\)"),
+}
+
+
+@pytest.mark.parametrize("name, shape, message", WRONG.values(), ids=WRONG)
+def test_inputs_of_another_shape_are_refused(name, shape, message):
+    case = CASES[name]
+    for apply in (case.model.apply, jax.jit(case.model.apply)):
+        with pytest.raises(ValueError, match=message):
+            apply(initial(case), jnp.ones(shape))
+
+
+@pytest.mark.parametrize("name", ["linear", "neuron", "polynomial"])
+def test_one_column_may_have_an_axis_and_a_number_none(name):
+    case = CASES[name]
+    column = some_inputs(case)
+    flat = case.model.apply(initial(case), jnp.asarray(column))
+    tall = case.model.apply(initial(case), jnp.asarray(column[:, None]))
+    one = case.model.apply(initial(case), jnp.asarray(column[0]))
+    assert tall.shape == (5, 1) and one.shape == ()
+    np.testing.assert_array_equal(tall[:, 0], flat)
+    np.testing.assert_allclose(one, flat[0], rtol=1e-6)

@@ -37,7 +37,7 @@ def replay(fl):
         if validation is not None:
             sums = jnp.concatenate([jnp.zeros(1), jnp.cumsum(losses)[:-1]])
             options["validation"] = fl.Dataset(sums, jnp.asarray(validation))
-            options["evaluate"] = evaluate
+            options.setdefault("evaluate", evaluate)
         options.setdefault("epochs", len(losses))
         return fl.fit(train_step, state, fl.Dataset(losses, losses), **options)
 

@@ -1,4 +1,7 @@
-"""What a rule is and sees, and rules joined."""
+"""What a rule is, and rules joined."""
+
+import copy
+import pickle
 
 import jax
 import jax.numpy as jnp
@@ -66,7 +69,7 @@ def test_gradient_norm_is_that_of_numpy_for_short_and_long_gradients(fl, widths)
 
 def test_watching_a_missing_validation_loss_is_refused(fl, replay):
     with pytest.raises(
-        ValueError, match="fit needs validation, and an evaluate that returns the loss"
+        ValueError, match="fit needs validation and evaluate; got neither"
     ):
         replay(LOSSES, stop=fl.stopping.patience(3, on="validation"))
 
@@ -90,15 +93,18 @@ LOOKS = {
     "target on the loss": (lambda s: s.target(1.0, on="loss"), {"loss"}),
     "patience": (lambda s: s.patience(3, on="validation"), {"validation"}),
     "max_epochs": (lambda s: s.max_epochs(3), set()),
-    "gradient_norm": (lambda s: s.gradient_norm(1e-3), {"grads"}),
+    "gradient_norm": (lambda s: s.gradient_norm(1e-3), {"grads", "parameters"}),
     "parameters": (
         lambda s: s.relative_change(1e-3, on="parameters"),
         {"parameters"},
     ),
-    "joined": (lambda s: s.gradient_norm(1e-3) | s.diverged(), {"grads", "loss"}),
+    "joined": (
+        lambda s: s.gradient_norm(1e-3) | s.diverged(),
+        {"grads", "parameters", "loss"},
+    ),
     "when": (
         lambda s: s.when("now", lambda seen: True) & s.max_epochs(3),
-        {"loss", "validation", "grads", "parameters"},
+        {"loss", "validation", "grads", "parameters", "evaluation"},
     ),
 }
 
@@ -109,20 +115,90 @@ def test_a_rule_says_what_it_looks_at(fl, make, looks_at):
     assert rule.looks_at == looks_at
     for validation in (None, jnp.float32(2)):
         seen = fl.stopping.Observation(
-            jnp.float32(1), validation, jnp.ones(2), jnp.ones(2), jnp.zeros(2)
-        ).seen_by(rule)
+            jnp.float32(1), validation, jnp.ones(2), jnp.ones(2), jnp.zeros(2), 0, {}
+        ).seen_by(rule.looks_at)
         default = "loss" if validation is None else "validation"
         wanted = {one or default for one in looks_at}
         assert (seen.loss is not None) == ("loss" in wanted)
         assert (seen.grads is not None) == ("grads" in wanted)
+        assert (seen.evaluation is not None) == ("evaluation" in wanted)
         assert seen.validation is validation
         assert seen.before is not None and seen.after is not None
 
 
-def test_the_norm_is_that_of_all_leaves(fl):
-    grads = {"w": jnp.array([3.0, 4.0]), "b": jnp.float16(1e-4)}
-    seen = fl.stopping.Observation(
-        jnp.float32(1), None, grads, jnp.ones(2), jnp.zeros(2)
+def refused(sign):
+    return pytest.raises(TypeError, match=sign + " joins a stopping rule with another")
+
+
+def test_a_rule_has_no_truth_value(fl):
+    rule, other = fl.stopping.patience(50), fl.stopping.target(30.0)
+    for ask in (
+        lambda: rule or other,
+        lambda: rule and other,
+        lambda: not rule,
+        lambda: 1 if rule else 0,
+        lambda: any([rule, other]),
+        lambda: all([rule, other]),
+        lambda: list(filter(None, [rule])),
+    ):
+        with pytest.raises(TypeError, match=r"no truth value: .* \| \(either\) or & "):
+            ask()
+
+
+@pytest.mark.usefixtures("plain_annotations")
+def test_a_rule_is_joined_with_rules_alone(fl):
+    rule = fl.stopping.patience(50)
+    for other in (None, True, 3, "target"):
+        with refused(r"\|"):
+            rule | other
+        with refused("&"):
+            rule & other
+    with pytest.raises(TypeError, match="got the function diverged, which is to be"):
+        rule | fl.stopping.diverged
+
+
+RULES = {
+    "target": lambda s: s.target(1.0),
+    "max_epochs": lambda s: s.max_epochs(9),
+    "patience": lambda s: s.patience(3, min_delta=0.1, on="loss"),
+    "getting_worse": lambda s: s.getting_worse(2),
+    "diverged": lambda s: s.diverged(),
+    "gradient_norm": lambda s: s.gradient_norm(0.0),
+    "relative_change": lambda s: s.relative_change(0.0),
+    "parameters": lambda s: s.relative_change(0.0, on="parameters"),
+    "joined": lambda s: s.target(0.0) | s.patience(9) & s.diverged(2.0),
+}
+
+
+@pytest.mark.parametrize("make", RULES.values(), ids=RULES)
+def test_rules_are_equal_if_their_numbers_are(fl, make):
+    rule = make(fl.stopping)
+    assert rule == make(fl.stopping) and hash(rule) == hash(make(fl.stopping))
+    assert rule != fl.stopping.target(2.0) and rule != "target"
+    assert rule in [fl.stopping.target(2.0), rule]
+
+
+@pytest.mark.parametrize("make", RULES.values(), ids=RULES)
+def test_rules_are_pickled_and_copied_with_what_they_have_seen(fl, replay, make):
+    rule = make(fl.stopping)
+    watched = replay(LOSSES, LOSSES, epochs=3, stop=rule).stop
+    for one in (rule, watched):
+        for other in (pickle.loads(pickle.dumps(one)), copy.deepcopy(one)):
+            assert other == one
+    assert watched != rule
+    again = pickle.loads(pickle.dumps(watched))
+    runs = [replay(LOSSES[3:], LOSSES[3:], stop=one) for one in (watched, again)]
+    assert runs[0].epochs == runs[1].epochs
+
+
+def test_a_rule_remembers_in_one_place(fl, replay):
+    rule = fl.stopping.patience(50)
+    for _ in range(3):
+        rule = replay(LOSSES, epochs=2, stop=rule).stop | fl.stopping.diverged()
+    seen = replay(LOSSES, epochs=2, stop=rule).stop
+    assert seen.watch.epoch == 8
+    assert seen.having_seen(None) == (
+        ((fl.stopping.patience(50) | fl.stopping.diverged()) | fl.stopping.diverged())
+        | fl.stopping.diverged()
     )
-    wanted = 25 + float(np.float16(1e-4)) ** 2
-    np.testing.assert_allclose(seen.squared_gradient_norm, wanted, rtol=1e-6)
+    assert not seen.having_seen(None).has_watched and seen.has_watched

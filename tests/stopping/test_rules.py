@@ -153,15 +153,51 @@ def test_a_stopped_run_is_differentiable_both_ways(fl, problem, float64, epochs)
     [
         (lambda s: s.patience(0), "epochs must be at least 1; got 0"),
         (lambda s: s.patience(2, min_delta=-1.0), "min_delta must not be negative"),
+        (lambda s: s.patience(2, min_delta=math.inf), "min_delta must be finite"),
         (lambda s: s.getting_worse(0), "epochs must be at least 1"),
+        (lambda s: s.max_epochs(0), "epochs must be at least 1; got 0"),
         (lambda s: s.diverged(0.5), "factor must be at least 1; got 0.5"),
         (lambda s: s.gradient_norm(-1.0), "tolerance must not be negative"),
+        (lambda s: s.relative_change(-1.0), "tolerance must not be negative"),
+        (lambda s: s.target(math.nan), "value must be a number; got nan"),
         (lambda s: s.target(1.0, on="test"), "on must be 'loss', 'validation' or None"),
+        (
+            lambda s: s.relative_change(0.1, on="grads"),
+            "on must be 'loss', 'validation', 'parameters' or None; got 'grads'",
+        ),
     ],
 )
 def test_bad_settings_are_refused(fl, make, message):
     with pytest.raises(ValueError, match=message):
         make(fl.stopping)
+
+
+NUMBERS = {
+    "target": (lambda s, x: s.target(x), "value"),
+    "max_epochs": (lambda s, x: s.max_epochs(x), "epochs"),
+    "gradient_norm": (lambda s, x: s.gradient_norm(x), "tolerance"),
+    "relative_change": (lambda s, x: s.relative_change(x), "tolerance"),
+    "parameters": (lambda s, x: s.relative_change(x, on="parameters"), "tolerance"),
+    "patience": (lambda s, x: s.patience(x), "epochs"),
+    "min_delta": (lambda s, x: s.patience(3, min_delta=x), "min_delta"),
+    "getting_worse": (lambda s, x: s.getting_worse(x), "epochs"),
+    "diverged": (lambda s, x: s.diverged(x), "factor"),
+}
+
+
+@pytest.mark.usefixtures("plain_annotations")
+@pytest.mark.parametrize("make, name", NUMBERS.values(), ids=NUMBERS)
+@pytest.mark.parametrize(
+    "number",
+    ["3", None, True, [1, 2], 1j, math.nan, np.ones(2), np.array(True)],
+    ids=str,
+)
+def test_what_is_not_a_number_is_refused_by_every_rule(fl, make, name, number):
+    with pytest.raises((TypeError, ValueError), match=f"{name} must") as caught:
+        make(fl.stopping, number)
+    assert "\n" not in str(caught.value)
+    traced = jax.eval_shape(lambda x: make(fl.stopping, x), jnp.float32(3))
+    assert jax.tree.leaves(traced)
 
 
 @pytest.mark.parametrize("stop", ["patience", lambda: None])

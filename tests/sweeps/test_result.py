@@ -1,6 +1,7 @@
 """What a sweep returns."""
 
 import math
+import xml.etree.ElementTree
 
 import jax
 import jax.numpy as jnp
@@ -128,14 +129,22 @@ def test_best_tells_static_values_and_needs_no_score_for_scalars():
 @pytest.mark.parametrize(
     ("by", "message"),
     [
-        (lambda result: result["history"], r"an array of shape \(4,\)"),
+        (lambda result: result["history"], r"a real scalar; got float32\[4\]\.$"),
+        (lambda result: result["loss"] * 1j, r"a real scalar; got complex64\[\]"),
         (lambda result: result["loss"] * jnp.nan, "all of them are"),
-        (lambda result: result, "a scalar; got a dict"),
+        (lambda result: result, "a real scalar; got a dict"),
+        (lambda result: None, "a real scalar; got None"),
+        (lambda result: "loss", "a real scalar; got 'loss'"),
     ],
 )
 def test_best_refuses_what_is_no_score(swept, by, message):
     with pytest.raises(ValueError, match=message):
         swept.best(by=by)
+
+
+def test_best_takes_functions_alone(swept, plain_annotations):
+    with pytest.raises(TypeError, match=r"by must be a function .* got 'loss'"):
+        swept.best("loss")
 
 
 def test_table_shows_places_numbers_and_reasons():
@@ -170,3 +179,28 @@ def test_sweep_is_a_pytree(swept):
     assert isinstance(doubled, Sweep)
     assert doubled.axes == swept.axes
     assert equal(doubled.result, jax.tree.map(lambda leaf: 2 * leaf, swept.result))
+
+
+def cells_of(table):
+    """The texts of a table of HTML, row by row; it must be well-formed."""
+    rows = xml.etree.ElementTree.fromstring(table).iter("tr")
+    return [[cell.text for cell in row] for row in rows]
+
+
+def test_notebooks_show_the_table():
+    swept = sweep(descend, {"learning_rate": np.linspace(0, 1, 100)})
+    lines = [line.split() for line in str(swept).splitlines()]
+    assert cells_of(swept._repr_html_()) == lines
+
+
+def test_notebooks_show_names_as_text():
+    swept = sweep(
+        lambda name: jnp.float32(len(name)),
+        {"name": ["<b>&", "x"]},
+        static_argnames="name",
+    )
+    assert cells_of(swept._repr_html_()) == [
+        ["name", "result"],
+        ["<b>&", "4"],
+        ["x", "1"],
+    ]

@@ -7,9 +7,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.tree_util import Partial
 
 import funclearn as fl
-from funclearn.testing import GradientsUndecided, assert_gradients_agree
+from funclearn.testing import (
+    GradientsNearlyAgree,
+    GradientsUndecided,
+    assert_gradients_agree,
+)
 
 INPUTS = np.array([35.7, 55.9, 58.2, 81.9, 56.3, 48.9, 33.9], np.float32)
 TARGETS = np.array([0.5, 14.0, 15.0, 28.0, 11.0, 8.0, 3.0], np.float32)
@@ -188,6 +193,32 @@ def test_undecided_is_no_yes():
         )
     assert issubclass(GradientsUndecided, AssertionError)
     assert GradientsUndecided is fl.gradients.GradientsUndecided
+
+
+def test_a_difference_below_any_slip_passes_with_a_warning():
+    def short_of_digits(params, batch):
+        return 2 * 3.14157 * jnp.cos(2 * jnp.pi * params)
+
+    def objective(params, batch):
+        return jnp.sin(2 * jnp.pi * params)
+
+    point = jnp.float32(0.3)
+    with pytest.warns(GradientsNearlyAgree, match="nearly agrees"):
+        assert_gradients_agree(objective, short_of_digits, point, None)
+    assert GradientsNearlyAgree is fl.gradients.GradientsNearlyAgree
+    # To whom it matters a finer resolution is a no.
+    with pytest.raises(AssertionError, match="disagree"):
+        assert_gradients_agree(objective, short_of_digits, point, None, resolution=1e-5)
+
+
+def test_an_infinite_slope_is_no_yes():
+    def objective(params, batch):
+        return jnp.sqrt(params)
+
+    for slope in (-7.0, np.inf, np.nan):
+        form = Partial(lambda slope, params, batch: slope, np.float32(slope))
+        with pytest.raises(GradientsUndecided, match=r"above it do\snot\ssettle"):
+            assert_gradients_agree(objective, form, jnp.zeros(()), None)
 
 
 def test_resolution_decides_what_is_undecided():

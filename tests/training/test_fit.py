@@ -386,7 +386,9 @@ def test_parameters_keep_their_precision(dtype, float64):
             batch_size=batch_size,
         )
         assert {leaf.dtype.name for leaf in run.state.params} == {dtype}
-        assert run.history.loss.dtype == dtype
+        # Squares would soon be beyond the range of float16.
+        wide = "float32" if dtype == "float16" else dtype
+        assert run.history.loss.dtype == wide
         assert run.history.loss[-1] < run.history.loss[0]
 
 

@@ -197,6 +197,59 @@ def test_takes_the_loss_from_an_evaluation_with_metrics(fl, validation, readings
     jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-5), metrics, plain)
 
 
+def test_every_entry_of_an_evaluation_is_returned(fl, validation, readings):
+    def evaluate(line, rows):
+        errors = line[0] * rows.inputs + line[1] - rows.targets
+        return {
+            "loss": jnp.mean(errors**2),
+            "mae": jnp.mean(jnp.abs(errors)),
+            "far": jnp.sum(jnp.abs(errors) > 2),
+            "any far": jnp.any(jnp.abs(errors) > 2),
+            "range": {"low": jnp.min(errors), "both": jnp.stack([errors[0]] * 2)},
+        }
+
+    masks = np.asarray(fl.data.folds(KEY, readings, 3))
+    result = validation.cross_validate(
+        KEY, least_squares, readings, masks, evaluate=evaluate
+    )
+    inputs, targets = (np.asarray(leaf, np.float64) for leaf in readings)
+    wanted = {"mae": [], "far": []}
+    for mask in masks:
+        line = np.polyfit(inputs[~mask], targets[~mask], 1)
+        errors = np.abs(np.polyval(line, inputs) - targets)
+        wanted["mae"].append([np.mean(errors[~mask]), np.mean(errors[mask])])
+        wanted["far"].append([np.sum(errors[~mask] > 2), np.sum(errors[mask] > 2)])
+    for name, values in wanted.items():
+        training, held_out, gap = result.metrics[name]
+        np.testing.assert_allclose(np.stack([training, held_out], 1), values, rtol=1e-4)
+        np.testing.assert_allclose(gap, held_out - training, rtol=1e-6)
+    any_far = result.metrics["any far"]
+    np.testing.assert_array_equal(any_far.validation, np.array(wanted["far"])[:, 1] > 0)
+    assert any_far.gap.dtype == jnp.int32
+    assert result.metrics["range"].validation["both"].shape == (3, 2)
+    jax.tree.map(np.testing.assert_array_equal, result.metrics["loss"], result.losses)
+
+
+def test_refuses_evaluations_of_unequal_shape(fl, validation, readings):
+    def evaluate(line, rows):
+        return {"loss": squared_error(line, rows), "errors": rows.targets}
+
+    message = r"evaluate\(fitted, held_out\)\['errors'\] must be float32\(9,\)"
+    with pytest.raises(ValueError, match=message):
+        validation.cross_validate(
+            *(KEY, least_squares, readings, fl.data.folds(KEY, readings, 4)),
+            evaluate=evaluate,
+        )
+
+
+def test_integers_that_jax_cannot_hold_are_refused(fl, validation):
+    rows = fl.Dataset(np.int64([0, 1, 2**40]), np.zeros(3))
+    with pytest.raises(ValueError, match=r"dataset\.inputs must fit into JAX's int32"):
+        validation.cross_validate(
+            KEY, least_squares, rows, np.eye(3, dtype=bool), evaluate=squared_error
+        )
+
+
 @pytest.mark.parametrize(
     "evaluate, got",
     [

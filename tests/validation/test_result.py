@@ -1,8 +1,12 @@
 """What many splits say."""
 
+import re
+import xml.etree.ElementTree
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import rich.console
 
 
 @pytest.fixture(scope="module")
@@ -49,3 +53,48 @@ def test_refuses_levels_that_are_no_fractions(validation, levels, plain_annotati
     )
     with pytest.raises(ValueError, match=r"levels must be .* from 0 to 1"):
         result.summary(levels)
+
+
+@pytest.fixture(scope="module")
+def with_metrics(validation):
+    parts = [jnp.array(values) for values in ([1.0, 2.0], [1.5, 4.0], [0.5, 2.0])]
+    losses = validation.Losses(*parts)
+    accuracy = validation.Losses(
+        jnp.array([3, 1]), jnp.array([2, 1]), jnp.array([-1, 0])
+    )
+    table = validation.Losses(*3 * [jnp.ones((2, 3))])
+    metrics = {"loss": losses, "right": accuracy, "<table>": table}
+    return validation.CrossValidation(
+        losses, np.array([1, 3]), np.array([3, 1]), (), metrics
+    )
+
+
+def test_any_metric_is_summed_up(with_metrics):
+    summary = with_metrics.summary((0.5,), on="right")
+    np.testing.assert_allclose(summary.mean.training, (3 * 3 + 1) / 4)
+    np.testing.assert_allclose(summary.mean.validation, (2 + 3 * 1) / 4)
+    np.testing.assert_allclose(summary.quantiles.gap, [-0.5])
+    assert summary.validation_below_training == 0.5
+    with pytest.raises(
+        ValueError, match="on must be one of loss, right; got '<table>'"
+    ):
+        with_metrics.summary(on="<table>")
+
+
+def test_tables_have_a_row_for_every_split(with_metrics):
+    names = [f"{x} {y}" for x in ("loss", "right") for y in with_metrics.losses._fields]
+    wanted = [
+        ["trained", "held out", *names],
+        ["3", "1", "1", "1.5", "0.5", "3", "2", "-1"],
+        ["1", "3", "2", "4", "2", "1", "1", "0"],
+    ]
+    drawn = xml.etree.ElementTree.fromstring(with_metrics._repr_html_()).iter("tr")
+    assert [[cell.text for cell in row] for row in drawn] == wanted
+    lines = [
+        re.split(r"\s{2,}", line.strip()) for line in str(with_metrics).splitlines()
+    ]
+    assert lines == wanted
+    console = rich.console.Console(width=200)
+    with console.capture() as captured:
+        console.print(with_metrics)
+    assert "right validation" in captured.get()

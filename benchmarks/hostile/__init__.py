@@ -1,0 +1,1 @@
+"""Random cases of known truth: what hostile use would try, counted."""

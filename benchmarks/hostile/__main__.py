@@ -1,0 +1,35 @@
+"""Counts wrong answers: `python -m benchmarks.hostile [SECTION ...] [--seed N]`."""
+
+import argparse
+import importlib
+import sys
+
+from benchmarks.hostile._outcome import count
+
+# Section by section, as many cases as take some minutes together on two cores.
+CASES = {
+    "stopping": 1000,
+    "gradients": 1500,
+    "programs": 300,
+    "curves": 1500,
+    "divergence": 200,
+    "dtypes": 1000,
+    "tables": 500,
+}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.hostile")
+    parser.add_argument("sections", nargs="*", metavar="SECTION", help=", ".join(CASES))
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--scale", type=float, default=1.0, help="share of the cases")
+    arguments = parser.parse_args()
+    wrong = 0
+    for section in arguments.sections or CASES:
+        cases = importlib.import_module(f"benchmarks.hostile.{section}").cases
+        n = max(1, int(CASES[section] * arguments.scale))
+        wrong += count(section, cases(arguments.seed, n))
+    return min(wrong, 1)
+
+
+sys.exit(main())

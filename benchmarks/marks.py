@@ -8,10 +8,7 @@ processes: many to a child, and those after one that died in a new child.
 import argparse
 import contextlib
 import itertools
-import json
 import os
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
@@ -19,6 +16,7 @@ import jax
 import numpy as np
 from jaxlib.version import __version__ as jaxlib_version
 
+from benchmarks._children import in_children, tell
 from benchmarks._measure import Figure, show
 from benchmarks._programs import Program, draw
 from funclearn._lanes import compile_block, cut
@@ -100,33 +98,25 @@ def difference(one: Any, other: Any) -> float:
 
 
 def child(start: int, stop: int) -> None:
-    """Runs programs; says before each which, and after it how it went."""
-    for seed in range(start, stop):
-        print(json.dumps({"seed": seed}), flush=True)
-        print(json.dumps(one(seed)._asdict()), flush=True)
+    """Runs programs in a child."""
+
+    def case(seed: int) -> dict[str, Any]:
         if seed % 50 == 0:
             jax.clear_caches()
+        return one(seed)._asdict()
+
+    tell(case, start, stop)
 
 
 def outcomes(start: int, stop: int) -> list[Outcome]:
     """Runs programs in children; where one dies, the rest in a new one."""
-    told: list[Outcome] = []
-    while start < stop:
-        code = f"from benchmarks import marks; marks.child({start}, {stop})"
-        ran = subprocess.run(
-            [sys.executable, "-W", "ignore", "-c", code],
-            env={**os.environ, "FUNCLEARN_TRIAL": "1"},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        lines = [json.loads(line) for line in ran.stdout.splitlines()]
-        told += [Outcome(**line) for line in lines if len(line) > 1]
-        if ran.returncode == 0:
-            break
-        start = lines[-1]["seed"] + 1
-        told.append(Outcome(lines[-1]["seed"], died=ran.returncode))
-    return told
+    told = in_children("benchmarks.marks", start, stop, FUNCLEARN_TRIAL="1")
+    return [
+        Outcome(case["case"], died=case["died"])
+        if case.keys() == {"case", "died", "said"}
+        else Outcome(*(case[name] for name in Outcome._fields))
+        for case in told
+    ]
 
 
 def main() -> None:

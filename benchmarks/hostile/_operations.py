@@ -1,12 +1,13 @@
 """Operations on vectors of three numbers, with a derivative almost everywhere.
 
-They are what users differentiate: literals of every type, branches, loops, mapped loops,
-rules of their own, linear algebra, special functions, orders, indices that are computed,
-random numbers. Each takes a vector of moderate numbers and data that do not depend on
-it, `(3, 3)` with entries around one.
+They are what users differentiate: literals of every type, branches, loops, mapped
+loops, rules of their own, linear algebra, special functions, orders, indices that are
+computed, random numbers. Each takes a vector of moderate numbers and data that do not
+depend on it, `(3, 3)` with entries around one.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -34,7 +35,7 @@ def _inside(x: Array) -> Array:
 
 def _matrix(x: Array) -> Array:
     """Symmetric, with positive eigenvalues that lie apart."""
-    return _MATRIX + 0.1 * jnp.outer(jnp.tanh(x), jnp.tanh(x))
+    return jnp.asarray(_MATRIX) + 0.1 * jnp.outer(jnp.tanh(x), jnp.tanh(x))
 
 
 @jax.custom_jvp
@@ -89,7 +90,7 @@ def _fixed_point(x: Array, data: Array) -> Array:
 
 
 def _scanned(x: Array, data: Array) -> Array:
-    def step(carry: tuple[Array, Array, int], row: Array) -> tuple[object, Array]:
+    def step(carry: tuple[Array, Array, int], row: Array) -> Any:
         total, flag, count = carry
         total = jnp.where(flag, total * row, total + row)
         return (total, ~flag & True, count + 1), total
@@ -116,7 +117,7 @@ def _loop_in_loop(x: Array, data: Array) -> Array:
 def _flagged(x: Array, data: Array) -> Array:
     """A loop that a flag ends; scanned, since it is differentiated in reverse."""
 
-    def step(carry: tuple[Array, Array], row: Array) -> tuple[object, None]:
+    def step(carry: tuple[Array, Array], row: Array) -> Any:
         y, done = carry
         y = jnp.where(done, y, jnp.sin(y + row))
         return (y, done | (jnp.sum(row) > 3.0)), None
@@ -152,7 +153,7 @@ def _kept_together(x: Array, data: Array) -> Array:
     """Some lanes of a loop end before the others."""
 
     def lane(y: Array, limit: Array) -> Array:
-        def step(carry: tuple[Array, Array], _: None) -> tuple[object, None]:
+        def step(carry: tuple[Array, Array], _: None) -> Any:
             z, n = carry
             return (jnp.where(n < limit, jnp.sin(z) + y, z), n + 1.0), None
 
@@ -165,7 +166,8 @@ def _expanded(x: Array, data: Array) -> Array:
     """A series, as many terms of it in every lane as its own data say."""
 
     def count(limit: Array) -> Array:
-        return lax.while_loop(lambda n: n * 0.5 < limit, lambda n: n + 1, 0)
+        start = jnp.array(0)
+        return lax.while_loop(lambda n: n * 0.5 < limit, lambda n: n + 1, start)
 
     return jnp.sin(x) * (1 + lax.stop_gradient(jax.vmap(count)(data[0])))
 

@@ -58,12 +58,15 @@ class Program(NamedTuple):
 
 
 def in_branch(operation: Operation) -> Operation:
+    """Takes an operation where the data say so, and a sine elsewhere."""
     return lambda x, b: lax.cond(
         b[0, 0] > 1.0, operation, lambda x, b: jnp.sin(x), x, b
     )
 
 
 def in_loop(operation: Operation) -> Operation:
+    """Applies an operation twice, with other data the second time."""
+
     def step(x: jax.Array, b: jax.Array) -> tuple[jax.Array, None]:
         return jnp.arcsinh(operation(x, b)).astype(x.dtype), None
 
@@ -71,6 +74,7 @@ def in_loop(operation: Operation) -> Operation:
 
 
 def mapped(operation: Operation) -> Operation:
+    """Applies an operation to two vectors at once."""
     return lambda x, b: jax.vmap(operation, (0, None))(jnp.stack([x, 0.5 * x]), b).sum(
         0
     )
@@ -122,6 +126,7 @@ def compared(program: Program) -> Iterator[Answer]:
         program.function, params, batch, against=wrong, order=program.order
     )
     ours, (theirs,) = report.autodiff, report.closed_forms
+    assert ours is not None
     yield told(ours.verdict, right=True)
     if np.any(ours.values != theirs.values):
         yield told(theirs.verdict, right=False)
@@ -155,7 +160,7 @@ def swept(program: Program) -> Iterator[Answer]:
 
 
 def told(verdict: Agreement, *, right: bool) -> Answer:
-    """What a verdict on a gradient is worth of which it is known whether it is right."""
+    """What a verdict is worth on a gradient of which one knows whether it is right."""
     worst = Agreement.DISAGREES if right else Agreement.AGREES
     what = "right" if right else "wrong"
     if verdict is Agreement.CANNOT_TELL:

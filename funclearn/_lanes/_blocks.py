@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, PyTree
 
+from funclearn._arrays import narrowed
 from funclearn._checks import integer_at_least, leading_length
 from funclearn._jaxprs import ClosedJaxpr, Tracer
 from funclearn._lanes._compilation import Block, compile_block, lanes_in_block
@@ -49,10 +50,14 @@ def map_blocks(
         What the function returns, with the axes of the lanes in front.
 
     Raises:
-        ValueError: if `block_size` is less than 1.
+        ValueError: if `block_size` is less than 1, or a value beyond the range of the
+            dtype that JAX has for it.
     """
     static = dict(static or {})
-    values = {name: jax.tree.map(jnp.asarray, tree) for name, tree in values.items()}
+    values = {
+        name: jax.tree.map(jnp.asarray, narrowed(name, tree))
+        for name, tree in values.items()
+    }
     if positions is None:
         lengths = {name: leading_length(name, tree) for name, tree in values.items()}
         positions = {name: np.arange(length) for name, length in lengths.items()}

@@ -11,12 +11,13 @@ import collections
 import contextlib
 import functools
 import os
+import queue
 import signal
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -25,12 +26,11 @@ __all__ = ["call", "run_all"]
 
 T = TypeVar("T")
 
+_Work: TypeAlias = Callable[[], None]
+
 _WORTH_THREADS = 2e-3  # seconds
 _LOOKS = 0.1  # seconds; on Windows Ctrl-C does not end a wait
 _PATIENCE = 1.0  # seconds
-
-_abandoned: set[threading.Thread] = set()
-"""Threads that were at work when their caller was interrupted."""
 
 
 def call(function: Callable[[], T]) -> T:
@@ -45,45 +45,46 @@ def run_all(run: Callable[[T], None], tasks: Iterable[T]) -> None:
 
     Where a call raises an exception, or the caller is interrupted, no other begins.
     """
-    queue = collections.deque(tasks)
-    if not queue:
-        return
-    started = time.perf_counter()
-    _work(run, collections.deque([queue.popleft()]), 1)
-    left = len(queue) * (time.perf_counter() - started)
-    if queue:
-        n_threads = _n_threads() if left > _WORTH_THREADS else 1
-        _work(run, queue, min(len(queue), n_threads))
-
-
-def _work(
-    run: Callable[[T], None], queue: collections.deque[T], n_threads: int
-) -> None:
+    left = collections.deque(tasks)
     errors: list[BaseException] = []
+    ends: list[threading.Event] = []
     settings = _settings()
 
-    def work() -> None:
+    def begin(work: _Work) -> None:
+        ends.append(threading.Event())
+        _give(functools.partial(guarded, work), ends[-1])
+
+    def guarded(work: _Work) -> None:
         try:
             with contextlib.ExitStack() as stack:
                 for setting in settings:
                     stack.enter_context(setting())
-                for task in _taken_from(queue):
-                    run(task)
+                work()
         except BaseException as error:
-            queue.clear()
+            left.clear()
             errors.append(error)
 
-    # Python would wait for other than daemon threads when it ends.
-    threads = [threading.Thread(target=work, daemon=True) for _ in range(n_threads)]
+    def first() -> None:
+        started = time.perf_counter()
+        run(left.popleft())
+        worth = len(left) * (time.perf_counter() - started) > _WORTH_THREADS
+        for _ in range(min(len(left), _n_threads()) - 1 if worth else 0):
+            begin(rest)
+        rest()
+
+    def rest() -> None:
+        for task in _taken_from(left):
+            run(task)
+
     try:
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            while thread.is_alive():
-                thread.join(_LOOKS)
+        if left:
+            begin(first)
+        for end in ends:  # which grow while the first one lasts
+            while not end.wait(_LOOKS):
+                pass
     except BaseException:
-        queue.clear()
-        _abandoned.update(threads)
+        left.clear()
+        _abandoned.update(ends)
         raise
     if errors:
         raise errors.pop(0)
@@ -100,33 +101,72 @@ def _settings() -> list[Callable[[], contextlib.AbstractContextManager[Any]]]:
     ]
 
 
-def _taken_from(queue: collections.deque[T]) -> Iterator[T]:
+def _taken_from(left: collections.deque[T]) -> Iterator[T]:
     # Several threads may see the last task, and one gets it.
     with contextlib.suppress(IndexError):
         while True:
-            yield queue.popleft()
+            yield left.popleft()
 
 
 def _n_threads() -> int:
     return (os.cpu_count() or 1) if jax.default_backend() == "cpu" else 1
 
 
+class _Worker(threading.Thread):
+    """A thread that does one piece of work after the other."""
+
+    def __init__(self) -> None:
+        # Python would wait for other than daemon threads when it ends.
+        super().__init__(name="funclearn", daemon=True)
+        self.given: queue.SimpleQueue[tuple[_Work, threading.Event]]
+        self.given = queue.SimpleQueue()
+
+    def run(self) -> None:
+        """Waits for work, and tells its end."""
+        while True:
+            work, end = self.given.get()
+            work()
+            del work  # with all that it holds
+            _idle.append(self)
+            end.set()
+
+
+_idle: list[_Worker] = []
+"""Threads without work; to begin one, and JAX in it, takes as long as a small block."""
+
+_abandoned: set[threading.Event] = set()
+"""The ends of work whose caller was interrupted."""
+
+# A process that was forked has none of its parent's threads.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_idle.clear)
+
+
+def _give(work: _Work, end: threading.Event) -> None:
+    try:
+        worker = _idle.pop()
+    except IndexError:
+        worker = _Worker()
+        worker.start()
+    worker.given.put((work, end))
+
+
 @atexit.register
 def _end() -> None:
-    """Lets abandoned threads come back: in an interpreter that ends they abort it.
+    """Lets abandoned work end: a thread that is back from XLA later aborts Python.
 
-    (Python 3.11 and 3.13; a thread that returns from C++ is unwound there.) Where the
-    interrupt is what ends the process, it does so in the end, whoever is still at work.
+    (3.11 and 3.13 unwind it through C++.) Where the interrupt is what ends the process,
+    it does so after a while, whatever is still at work.
     """
     interrupted = getattr(sys, "last_type", None) is KeyboardInterrupt
     deadline = time.monotonic() + (_PATIENCE if interrupted else threading.TIMEOUT_MAX)
     try:
-        for thread in _abandoned:
-            while thread.is_alive() and time.monotonic() < deadline:
-                thread.join(_LOOKS)
+        for end in _abandoned:
+            while not end.wait(_LOOKS) and time.monotonic() < deadline:
+                pass
     except KeyboardInterrupt:
         interrupted = True
-    if interrupted and any(thread.is_alive() for thread in _abandoned):
+    if interrupted and not all(end.is_set() for end in _abandoned):
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
         # As Python itself ends after an interrupt that nobody took.

@@ -97,7 +97,7 @@ class Findings:
     n_parameters: int
     dtypes: tuple[str, ...]
     differences: Differences
-    autodiff: Tested | None
+    autodiff: Tested
     missing: str
     closed_forms: tuple[Tested, ...]
     scales: np.ndarray
@@ -106,7 +106,7 @@ class Findings:
     @property
     def tested(self) -> tuple[Tested, ...]:
         """The gradients that were held against finite differences, autodiff first."""
-        if self.autodiff is None:
+        if self.missing:
             return self.closed_forms
         return (self.autodiff, *self.closed_forms)
 

@@ -95,7 +95,7 @@ def judge(
     closed_forms: Mapping[str, Gradient],
     scales: np.ndarray,
     resolution: float,
-) -> tuple[Tested | None, tuple[Tested, ...]]:
+) -> tuple[Tested, tuple[Tested, ...]]:
     """Holds autodiff and closed forms against finite differences.
 
     Args:
@@ -106,7 +106,8 @@ def judge(
         resolution: the relative error that has to be seen.
 
     Returns:
-        What is found of autodiff, and of the closed forms.
+        What is found of autodiff, which is NaN and undecided where there is none, and
+        of the closed forms.
     """
     accuracy = _NO_SLIP_OF_INEXACT * resolution
     # Where a derivative is far smaller than around it, the error of an approximation is
@@ -115,7 +116,7 @@ def judge(
         accuracy * np.abs(differences.values),
         min(_APPROXIMATE, accuracy) * differences.changes,
     )
-    reference, tested = np.zeros_like(scales), None
+    reference, tested = np.zeros_like(scales), _untested("autodiff", scales.shape)
     if autodiff is not None:
         tested = _test(
             "autodiff", autodiff, differences, reference, slack, scales, resolution
@@ -131,6 +132,11 @@ def judge(
         decided = found.disagrees | found.near | (found.decided & confirmed)
         forms.append(found._replace(decided=decided))
     return tested, tuple(forms)
+
+
+def _untested(name: str, shape: tuple[int, ...]) -> Tested:
+    nothing, endless, never = (np.full(shape, x) for x in (np.nan, np.inf, False))
+    return Tested(name, nothing, nothing, endless, endless, *[never] * 3)
 
 
 def _test(

@@ -18,9 +18,9 @@ class GradientReport(Findings):
         n_parameters: how many there are.
         dtypes: their precisions.
         differences: the finite differences, and how exact they are.
-        autodiff: what automatic differentiation gives; None where JAX has no reverse
+        autodiff: what automatic differentiation gives; NaN where JAX has no reverse
             mode for the objective.
-        missing: what JAX says about that.
+        missing: what JAX says about that; else empty.
         closed_forms: what each closed form gives.
         scales: `(coordinates,)`, what errors are relative to: the size of the
             derivative, or the size below which it counts as zero; infinite where the

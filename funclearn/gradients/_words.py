@@ -159,9 +159,7 @@ def _disagreement(report: Findings) -> str:
         f"Farther from finite differences than rounding explains: {', '.join(found)}."
     )
     autodiff = report.autodiff
-    if autodiff is None:
-        pass
-    elif not np.isfinite(autodiff.values[autodiff.disagrees]).all():
+    if not np.isfinite(autodiff.values[autodiff.disagrees]).all():
         text += " Autodiff is not finite where finite differences are."
     elif autodiff.disagrees.any():
         text += (

@@ -10,6 +10,7 @@ from funclearn._types import Batch, Params
 from funclearn.objectives import loss_of
 from funclearn.stopping import Observation, Rule, Watch, begin, observe
 from funclearn.training._epoch import Epoch
+from funclearn.training._refusals import check_numbers
 from funclearn.training._repeat import repeat
 from funclearn.training._state import History, StepInfo, TrainState, TrainStep
 from funclearn.training._units import as_unit
@@ -67,9 +68,11 @@ def with_row(
             evaluation = evaluate(evaluated(state.params), validation)
         after, info, loss = train_epoch(state)
         if record is None:
+            check_numbers("evaluate(...)", evaluation)
             row = History(loss, evaluation)
         else:
             row = record(_counted(after), info, evaluation)
+            check_numbers("record(...)", row)
 
         # Only where a rule asks: a step of the user's own may have no gradient to show.
         def observation() -> Observation:

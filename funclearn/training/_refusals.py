@@ -20,6 +20,7 @@ __all__ = [
     "check_function",
     "check_gradient",
     "check_loss",
+    "check_numbers",
     "check_state",
     "check_stepped",
     "explain",
@@ -91,7 +92,7 @@ def check_loss(value: PyTree) -> Scalar:
             f"objective must return a scalar; got shape {jnp.shape(value)}, whose mean "
             "is one."
         )
-    return value
+    return value if isinstance(value, jax.Array) else jnp.asarray(value)
 
 
 def check_gradient(result: PyTree, params: PyTree) -> tuple[Scalar, PyTree]:
@@ -154,12 +155,24 @@ def explain(error: Exception, **arguments: PyTree) -> None:
             "need an out_sharding, and jax.grad fails."
         ) from error
     for name, tree in arguments.items():
-        for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
-            if not _is_numeric(leaf):
-                raise TypeError(
-                    f"{path_name(name, path)} must be an array of numbers; got "
-                    f"{described(leaf)}."
-                ) from None
+        try:
+            check_numbers(name, tree)
+        except TypeError as refusal:
+            raise refusal from None
+
+
+def check_numbers(name: str, tree: PyTree) -> None:
+    """Refuses a pytree that JAX cannot compute with.
+
+    Raises:
+        TypeError: at the first leaf that is no array of numbers.
+    """
+    for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
+        if not _is_numeric(leaf):
+            raise TypeError(
+                f"{path_name(name, path)} must be an array of numbers; got "
+                f"{described(leaf)}."
+            )
 
 
 def _is_numeric(leaf: object) -> bool:

@@ -63,7 +63,7 @@ def update(
     Raises:
         TypeError: if it needs a keyword that is not among them.
     """
-    call: Callable[..., tuple[Params, optax.OptState]] = optimizer.update
+    call: Any = optimizer.update  # of whatever signature
     offered = _accepted(call, keywords)
     while True:
         try:

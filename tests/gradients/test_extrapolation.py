@@ -11,7 +11,7 @@ EVEN = (2.0, 4.0, 6.0, 8.0)
 
 @pytest.mark.parametrize("powers", [EVEN, (1.0, 3.0, 5.0), (0.5, 1.0, 1.5)])
 def test_the_powers_that_are_named_leave_nothing(powers):
-    quotients = 3 + sum(STEPS**power for power in powers)
+    quotients = 3 + np.sum([STEPS**power for power in powers], axis=0)
     found = extrapolate(quotients[None], np.zeros((1, 12)), powers)
     assert found.values == pytest.approx(3, abs=1e-13)
     assert found.truncation < 1e-8

@@ -141,7 +141,7 @@ def test_what_is_said_of_edges_and_of_autodiff_that_is_missing(make_report):
     report = make_report(RIGHT, sides=np.array([1.0, 0.0, -1.0, 0.0]))
     assert sentences(report).endswith("judged from that side alone: 2.")
     report = dataclasses.replace(
-        make_report(RIGHT, {"f": WRONG}), autodiff=None, missing="No rule for while."
+        make_report(RIGHT, {"f": WRONG}), missing="No rule for while."
     )
     assert [tested.name for tested in report.tested] == ["f"]
     assert sentences(report) == (

@@ -77,6 +77,14 @@ ARGUMENTS = {
         lambda: fit(record=lambda state, info: info),
         "record must be a function of.*too many positional arguments",
     ),
+    "text in a row": (
+        lambda: fit(record=lambda *seen: {"name": "a"}),
+        r"record\(...\)\['name'\] must be an array of numbers; got 'a'",
+    ),
+    "text in an evaluation": (
+        lambda: fit(validation=DATA, evaluate=lambda params, rows: (1.0, "a")),
+        r"evaluate\(...\)\[1\] must be an array of numbers; got 'a'",
+    ),
     "a rule uncalled": (
         lambda: fit(stop=fl.stopping.diverged),
         "stop must be a rule.*got the function diverged",

@@ -19,6 +19,7 @@ CASES = {
 
 
 def main() -> int:
+    """Runs the sections that the command line names; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.hostile")
     parser.add_argument("sections", nargs="*", metavar="SECTION", help=", ".join(CASES))
     parser.add_argument("--seed", type=int, default=0)

@@ -6,14 +6,14 @@ from typing import NamedTuple
 
 
 class Outcome(NamedTuple):
-    """One case: was the answer right? None where the library said that it cannot tell."""
+    """A case, and whether the answer was right; None where it was "cannot tell"."""
 
     right: bool | None
     case: str
 
 
 def count(section: str, outcomes: Iterable[Outcome]) -> int:
-    """Print how many outcomes were right, and every wrong one. Returns the wrong ones."""
+    """Prints how many outcomes were right, and every wrong one; counts these."""
     tally: Counter[bool | None] = Counter()
     for right, case in outcomes:
         tally[right] += 1

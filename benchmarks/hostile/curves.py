@@ -99,7 +99,7 @@ def _healthy_restarts(random: Random) -> Curves:
 
 
 def _healthy_drops(random: Random) -> Curves:
-    """The learning rate is lowered at some epochs, and the loss falls to new plateaus."""
+    """The learning rate is lowered at times, and the loss falls to new plateaus."""
     time = _time(random, 60)
     training = _between(random, 0.1, 0.3) + _fall(random, time)
     for drop in (0.4, 0.7):
@@ -178,7 +178,7 @@ def _over_rise(random: Random) -> Curves:
 
 
 def _over_level(random: Random) -> Curves:
-    """The validation loss never rises; it creeps to a level, or stays behind at once."""
+    """The validation loss never rises; it creeps to a level, or starts there."""
     time = _time(random)
     floor = _between(random, 1e-4, 0.1)
     training = floor + np.exp(-_between(random, 12, 60) * time)

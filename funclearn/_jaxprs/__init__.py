@@ -7,6 +7,8 @@ its versions ends here:
 
 - before 0.11 a jaxpr that holds its constants is a class of its own, `ClosedJaxpr`, and
   the jaxprs of some equations are not closed; since then there is one class;
+- since 0.12 some operations with rules of their own, as `custom_root`, hold an object
+  where others hold a jaxpr;
 - since 0.11 the calls that are not `jax.jit` are one primitive, `eval_jaxpr`, and the
   parameters of a scan no longer count its operands.
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from types import CodeType
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 from jax.extend import core
 from jax.extend.core import ClosedJaxpr, JaxprEqn, Literal, primitives
@@ -23,6 +24,8 @@ __all__ = [
 
 _CALLS = ("call_p", "closed_call_p", "jit_p", "remat_p")
 _WITH_RULES = ("custom_jvp_call_p", "custom_vjp_call_p")
+# Those that JAX has no public name for: the rule is how to transpose, or to map.
+_WITH_OTHER_RULES = ("custom_vmap_call", "linear_call")
 
 
 def close(jaxpr: ClosedJaxpr | core.Jaxpr) -> ClosedJaxpr:
@@ -41,15 +44,30 @@ def inner_jaxprs(equation: JaxprEqn) -> Iterator[ClosedJaxpr]:
 
 def called(equation: JaxprEqn) -> ClosedJaxpr | None:
     """The jaxpr that an equation calls, if it does nothing else; a loop does more."""
-    if not _is_among(equation, (*_CALLS, *_WITH_RULES)):
+    if _is_opaque(equation):
+        primitive: Any = equation.primitive
+        types = [atom.aval for atom in equation.invars]
+        return jax.make_jaxpr(
+            lambda *args: primitive.to_lojax(*args, **equation.params)
+        )(*types)
+    if not (has_rule(equation) or _is_among(equation, _CALLS)):
         return None
     (jaxpr,) = inner_jaxprs(equation)
     return jaxpr
 
 
 def has_rule(equation: JaxprEqn) -> bool:
-    """Whether what an equation calls has a derivative rule of its own."""
-    return _is_among(equation, _WITH_RULES)
+    """Whether what an equation calls has a rule of its own, to differentiate or map."""
+    return (
+        _is_opaque(equation)
+        or _is_among(equation, _WITH_RULES)
+        or equation.primitive.name in _WITH_OTHER_RULES
+    )
+
+
+def _is_opaque(equation: JaxprEqn) -> bool:
+    """Whether an equation holds an object that knows its own jaxpr and rules."""
+    return equation.primitive.name == "call_hi_primitive"
 
 
 def _is_among(equation: JaxprEqn, names: Sequence[str]) -> bool:

@@ -30,7 +30,10 @@ _Work: TypeAlias = Callable[[], None]
 
 _WORTH_THREADS = 2e-3  # seconds
 _LOOKS = 0.1  # seconds; on Windows Ctrl-C does not end a wait
-_PATIENCE = 1.0  # seconds
+# Seconds that the end of a process waits for work: after an interrupt that nobody took
+# it can end there and then; else Python aborts if the work ends just while Python does,
+# which is unlikely for what has already taken longer.
+_PATIENCE, _MORE_PATIENCE = 1.0, 5.0
 
 
 def call(function: Callable[[], T]) -> T:
@@ -48,7 +51,7 @@ def run_all(run: Callable[[T], None], tasks: Iterable[T]) -> None:
     left = collections.deque(tasks)
     errors: list[BaseException] = []
     ends: list[threading.Event] = []
-    settings = _settings()
+    settings = _settings_of_this_thread()
 
     def begin(work: _Work) -> None:
         ends.append(threading.Event())
@@ -56,9 +59,7 @@ def run_all(run: Callable[[T], None], tasks: Iterable[T]) -> None:
 
     def guarded(work: _Work) -> None:
         try:
-            with contextlib.ExitStack() as stack:
-                for setting in settings:
-                    stack.enter_context(setting())
+            with settings():
                 work()
         except BaseException as error:
             left.clear()
@@ -90,15 +91,20 @@ def run_all(run: Callable[[T], None], tasks: Iterable[T]) -> None:
         raise errors.pop(0)
 
 
-def _settings() -> list[Callable[[], contextlib.AbstractContextManager[Any]]]:
-    """Settings that JAX may keep for this thread alone."""
+def _settings_of_this_thread() -> Callable[[], contextlib.ExitStack]:
+    """Settings that JAX may keep for this thread alone, as a context for another."""
     config: Any = jax.config
     double = jnp.result_type(float) == jnp.float64
-    return [
-        functools.partial(jax.enable_x64, double),
-        functools.partial(jax.debug_nans, config.jax_debug_nans),
-        functools.partial(jax.debug_infs, config.jax_debug_infs),
-    ]
+    nans, infs = config.jax_debug_nans, config.jax_debug_infs
+
+    def settings() -> contextlib.ExitStack:
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(jax.enable_x64(double))
+            stack.enter_context(jax.debug_nans(nans))
+            stack.enter_context(jax.debug_infs(infs))
+            return stack.pop_all()
+
+    return settings
 
 
 def _taken_from(left: collections.deque[T]) -> Iterator[T]:
@@ -153,13 +159,13 @@ def _give(work: _Work, end: threading.Event) -> None:
 
 @atexit.register
 def _end() -> None:
-    """Lets abandoned work end: a thread that is back from XLA later aborts Python.
+    """Waits a while for abandoned work.
 
-    (3.11 and 3.13 unwind it through C++.) Where the interrupt is what ends the process,
-    it does so after a while, whatever is still at work.
+    A thread that comes back from XLA while Python ends is unwound through C++, which
+    aborts the process (Python 3.11 and 3.13).
     """
     interrupted = getattr(sys, "last_type", None) is KeyboardInterrupt
-    deadline = time.monotonic() + (_PATIENCE if interrupted else threading.TIMEOUT_MAX)
+    deadline = time.monotonic() + (_PATIENCE if interrupted else _MORE_PATIENCE)
     try:
         for end in _abandoned:
             while not end.wait(_LOOKS) and time.monotonic() < deadline:

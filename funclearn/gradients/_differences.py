@@ -16,7 +16,7 @@ import numpy as np
 from funclearn.gradients._extrapolation import Estimate, extrapolate
 from funclearn.gradients._stencil import STEPS, Stencil
 
-__all__ = ["SAFETY", "Differences", "better", "differences"]
+__all__ = ["SAFETY", "Differences", "differences"]
 
 SAFETY = 10
 """How many times its estimate an error may be: the estimate is one of size, and now and
@@ -224,34 +224,3 @@ def _is_rough(found: Differences) -> np.ndarray:
     size = np.maximum(np.abs(found.values), np.maximum(found.kinks, found.changes))
     explained = np.maximum(_ROUGH * size, SAFETY**2 * found.rounding)
     return SAFETY * found.truncation > explained
-
-
-def better(
-    first: Differences, second: Differences, *, finer: np.ndarray
-) -> Differences:
-    """Of two differences the one of smaller error, coordinate by coordinate.
-
-    Args:
-        first: those that were taken first.
-        second: at other steps.
-        finer: where these are smaller ones. Where the two contradict each other the
-            finer are right: the others did not reach the scale on which the function
-            changes.
-    """
-    apart = np.abs(second.values - first.values) - first.kinks - second.kinks
-    # What looks like a kink from afar may be a bend; one that noise hides is not seen
-    # below two of these bounds.
-    apart = np.maximum(apart, np.abs(second.kinks - first.kinks) / 3)
-    contradict = apart > first.bounds + second.bounds
-    revised = finer & (~second.settled | contradict)
-    smaller = (finer | ~contradict) & (second.bounds < first.bounds)
-    # Where slopes grew until noise hid them nobody knows how far they would have.
-    size = np.maximum(np.abs(second.values), second.changes)
-    lost = finer & ~first.settled & (second.bounds > size)
-    chosen = (revised | smaller) & ~lost
-    pairs = zip(first, second, strict=True)
-    merged = Differences(*(np.where(chosen, two, one) for one, two in pairs))
-    # Slopes far away say nothing of those around the point.
-    old, new = (one.settled * one.changes for one in (first, second))
-    changes = np.where(finer, np.maximum(old, new), first.changes)
-    return merged._replace(changes=changes)

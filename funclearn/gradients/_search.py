@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from funclearn.gradients._differences import SAFETY, Differences, better
+from funclearn.gradients._differences import SAFETY, Differences
 from funclearn.gradients._findings import Tested
 from funclearn.gradients._problem import Function, Problem
 from funclearn.gradients._sampling import Value, finite_differences
@@ -106,7 +106,7 @@ def refined(
             break
         new, _ = finite_differences(problem, objective, which, first[which])
         old = Differences(*(column[which] for column in found))
-        merged = better(old, new, finer=first[which] < sizes[which])
+        merged = _better(old, new, finer=first[which] < sizes[which])
         found = _replaced(found, which, merged)
         last = _replaced(last, which, new)
     return found
@@ -129,6 +129,37 @@ def _next(
         np.where(again, trend, steps.trend),
     )
     return again, np.where(trend < 0, smaller, larger), taken
+
+
+def _better(
+    first: Differences, second: Differences, *, finer: np.ndarray
+) -> Differences:
+    """Of two differences the one of smaller error, coordinate by coordinate.
+
+    Args:
+        first: those that were taken first.
+        second: at other steps.
+        finer: where these are smaller ones. Where the two contradict each other the
+            finer are right: the others did not reach the scale on which the function
+            changes.
+    """
+    apart = np.abs(second.values - first.values) - first.kinks - second.kinks
+    # What looks like a kink from afar may be a bend; one that noise hides is not seen
+    # below two of these bounds.
+    apart = np.maximum(apart, np.abs(second.kinks - first.kinks) / 3)
+    contradict = apart > first.bounds + second.bounds
+    revised = finer & (~second.settled | contradict)
+    smaller = (finer | ~contradict) & (second.bounds < first.bounds)
+    # Where slopes grew until noise hid them nobody knows how far they would have.
+    size = np.maximum(np.abs(second.values), second.changes)
+    lost = finer & ~first.settled & (second.bounds > size)
+    chosen = (revised | smaller) & ~lost
+    pairs = zip(first, second, strict=True)
+    merged = Differences(*(np.where(chosen, two, one) for one, two in pairs))
+    # Slopes far away say nothing of those around the point.
+    old, new = (one.settled * one.changes for one in (first, second))
+    changes = np.where(finer, np.maximum(old, new), first.changes)
+    return merged._replace(changes=changes)
 
 
 def _replaced(

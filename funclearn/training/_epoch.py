@@ -1,6 +1,5 @@
 """One epoch: a pass over the training data, in one step or in minibatches."""
 
-import operator
 from collections.abc import Callable
 from typing import TypeAlias
 
@@ -12,8 +11,8 @@ from funclearn._checks import check_batch_size, leading_length
 from funclearn._types import Batch, Scalar
 from funclearn.data import take
 from funclearn.training._refusals import check_stepped
-from funclearn.training._repeat import vary_as
 from funclearn.training._state import StepInfo, TrainState, TrainStep
+from funclearn.training._varying import varied, vary_as
 
 __all__ = ["Epoch", "make_epoch"]
 
@@ -69,8 +68,15 @@ def _minibatches(train_step: TrainStep, train: Batch, batch_size: int) -> Epoch:
     def epoch(state: TrainState) -> tuple[TrainState, StepInfo, Scalar]:
         order = _order(state, n_rows)
         full, left = order[: n_full * batch_size], order[n_full * batch_size :]
-        start = _settled(train_step, state, take(train, full[:batch_size]))
-        carry, losses = jax.lax.scan(step, start, full.reshape(n_full, batch_size))
+        # A scan carries the last info, and must know its type before the first one.
+        first = take(train, full[:batch_size])
+        state, seen = varied(lambda state: train_step(state, first), state)
+        info = jax.tree.map(
+            lambda leaf: vary_as(jnp.zeros(leaf.shape, leaf.dtype), leaf), seen
+        )
+        carry, losses = jax.lax.scan(
+            step, (state, info), full.reshape(n_full, batch_size)
+        )
         total = batch_size * jnp.sum(losses)
         if n_left:
             carry, loss = step(carry, left)
@@ -78,26 +84,6 @@ def _minibatches(train_step: TrainStep, train: Batch, batch_size: int) -> Epoch:
         return *carry, total / n_rows
 
     return epoch
-
-
-def _settled(
-    train_step: TrainStep, state: TrainState, batch: Batch
-) -> tuple[TrainState, StepInfo]:
-    """What a scan over steps starts from.
-
-    It carries the last info, and must know its type before the first one. Inside
-    `jax.shard_map` it must know, too, what comes to vary over the devices.
-    """
-    while True:
-        after, info = jax.eval_shape(train_step, state, batch)
-        varied = jax.tree.map(vary_as, state, after)
-        if all(map(operator.is_, *map(jax.tree.leaves, (state, varied)))):
-            break
-        state = varied
-    info = jax.tree.map(
-        lambda leaf: vary_as(jnp.zeros(leaf.shape, leaf.dtype), leaf), info
-    )
-    return state, info
 
 
 def _order(state: TrainState, n_rows: int) -> Int[Array, " rows"]:

@@ -15,6 +15,7 @@ from funclearn.training._repeat import repeat
 from funclearn.training._state import History, StepInfo, TrainState, TrainStep
 from funclearn.training._units import as_unit
 from funclearn.training._update import evaluated
+from funclearn.training._varying import vary_together
 
 __all__ = ["Evaluate", "Functions", "Record", "Result", "Seen", "repeated", "with_row"]
 
@@ -124,7 +125,10 @@ def _until(
 
     def watched(carry: tuple[TrainState, Watch]) -> tuple[PyTree, PyTree]:
         state, row, seen = unit(carry[0])
-        return (_counted(state), observe(stop, carry[1], seen)), row
+        after = _counted(state), observe(stop, carry[1], seen)
+        # Not where the rule alone varies: devices that share parameters go together.
+        after = vary_together(after, carry, state.params)
+        return after, vary_together(row, None, state.params)
 
     types = jax.eval_shape(lambda: epoch(state).observe())
     start = begin(stop, types._replace(before=state.params))

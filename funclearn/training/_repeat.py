@@ -23,8 +23,9 @@ from funclearn._programs import debugging
 from funclearn.training._lanes import Choose, any_lane, choose_lanes, select, where
 from funclearn.training._missing import missing
 from funclearn.training._trips import Trips, make_trips
+from funclearn.training._varying import vary_as
 
-__all__ = ["Body", "blank_row", "blank_rows", "repeat", "vary_as"]
+__all__ = ["Body", "blank_row", "blank_rows", "repeat"]
 
 Body: TypeAlias = Callable[[PyTree], tuple[PyTree, PyTree]]
 """`state -> (state, row)`."""
@@ -74,8 +75,6 @@ def repeat(
         length; rows of trips that were not made are NaN in floating leaves and zero in
         others.
     """
-    if running is not None:
-        body = _held(body, running)
     while True:
         call, captured, (after, row), changes = _closed(body, state)
         varied = jax.tree.map(vary_as, state, after)
@@ -135,31 +134,6 @@ def _closed(
     types = jax.tree.unflatten(structure, closed.out_avals)
     pairs = zip(closed.jaxpr.invars, closed.jaxpr.outvars, strict=False)
     return call, captured, types, [given is not got for given, got in pairs]
-
-
-def _held(body: Body, running: Callable[[PyTree], Bool[Array, ""]]) -> Body:
-    """Has what a device may hold back vary over the devices, as being done does."""
-
-    def held(state: PyTree) -> tuple[PyTree, PyTree]:
-        new, row = body(state)
-        done = jax.eval_shape(running, state)
-        new = jax.tree.map(
-            lambda got, given: got if got is given else vary_as(got, done), new, state
-        )
-        return new, jax.tree.map(lambda got: vary_as(got, done), row)
-
-    return held
-
-
-def vary_as(value: PyTree, like: PyTree) -> PyTree:
-    """Inside `jax.shard_map`, has a value vary over the devices as another does."""
-    one, other = (
-        getattr(getattr(x, "manual_axis_type", None), "varying", frozenset())
-        for x in (jax.typeof(value), like)
-    )
-    return (
-        jax.lax.pcast(value, tuple(other - one), to="varying") if other - one else value
-    )
 
 
 def _scan(loop: _Loop, start: _Carry) -> tuple[_Carry, PyTree]:

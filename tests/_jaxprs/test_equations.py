@@ -36,12 +36,42 @@ def halved(x):
 
 halved.defvjp(lambda x: (x / 2, None), lambda _, g: (g,))
 
+
+def root_of(x):
+    """The root of y³ = x, by ten steps of Newton."""
+
+    def solve(f, y):
+        return jax.lax.fori_loop(0, 10, lambda _, y: y - f(y) / (3 * y**2), y)
+
+    return jax.lax.custom_root(
+        lambda y: y**3 - x, x, solve, lambda g, y: y / g(jnp.ones_like(y))
+    )
+
+
+@jax.custom_batching.custom_vmap
+def together(x):
+    return x + 1
+
+
+together.def_vmap(lambda size, batched, x: (x + 1, batched[0]))
+
+
+def linear(x):
+    return jax.custom_derivatives.linear_call(
+        lambda _, y: y * 2, lambda _, g: g * 2, (), x
+    )
+
+
 CALLS = {
     "jit": jax.jit(jnp.sin),
     "checkpoint": jax.checkpoint(lambda x: jnp.sin(x) * 2),
     "custom_jvp": cubed,
     "custom_vjp": halved,
+    "custom_root": root_of,
+    "custom_vmap": together,
+    "linear_call": linear,
 }
+RULES = (cubed, halved, root_of, together, linear)
 
 PROGRAMS = {
     "arithmetic": lambda x: jnp.tanh(x) * 2 + CAPTURED,
@@ -63,9 +93,10 @@ def test_a_call_is_opened(function):
     equation = only_equation(function, X)
     inside = _jaxprs.called(equation)
     assert isinstance(inside, _jaxprs.ClosedJaxpr)
-    (result,) = _jaxprs.interpret(inside, [X], _jaxprs.bind)
+    operands = [X] * len(equation.invars)
+    (result,) = _jaxprs.interpret(inside, operands, _jaxprs.bind)
     np.testing.assert_array_equal(result, function(X))
-    assert _jaxprs.has_rule(equation) is (function in (cubed, halved))
+    assert _jaxprs.has_rule(equation) is (function in RULES)
 
 
 def test_what_does_more_is_no_call():

@@ -498,6 +498,25 @@ def test_scales_that_values_do_not_tell(params, rates):
     assert verdicts == ["disagrees"] * 3 + ["agrees"]
 
 
+def test_a_bend_is_no_kink_however_it_looks_from_afar():
+    def objective(params, batch):
+        bend = jnp.sqrt(params[0] ** 2 + 1e-12) + params[0]
+        return bend + jnp.sin(params[1] / 1e6)
+
+    params = np.array([0.0, 1e6], np.float32)
+    exact = [1.0, np.cos(1.0) / 1e6]
+    forms = {
+        str(factor): Partial(as_given, np.array(exact * np.array([factor, 1])))
+        for factor in (1.0, 1.9, 0.1)
+    }
+    with jax.enable_x64(True):
+        report = compare(objective, params, None, against=forms)
+    np.testing.assert_allclose(report.differences.values, exact, rtol=1e-7)
+    assert not report.differences.kinks.any()
+    verdicts = [str(tested.verdict) for tested in report.closed_forms]
+    assert verdicts == ["agrees", "disagrees", "disagrees"]
+
+
 def by_newton(a):
     return jax.lax.while_loop(
         lambda c: jnp.abs(c * c - a) > 1e-5 * a, lambda c: (c + a / c) / 2, a

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from funclearn.gradients._differences import better, differences
+from funclearn.gradients._differences import differences
 from funclearn.gradients._stencil import sizes_of, stencil
 
 
@@ -142,29 +142,6 @@ def test_steps_beyond_the_scale_of_a_function_do_not_settle():
     assert not afar.settled and np.isinf(afar.bounds)
     near = differentiate(discharge, 1e-3, first=2.0**-10)
     assert np.abs(near.values - slope) <= near.bounds < 1e-9 * slope
-
-
-def test_finer_steps_are_right_where_they_contradict():
-    # From afar a step of a tanh is a kink of nothing, or a jump.
-    def bend(x):
-        return np.sqrt(x**2 + 1e-12) + x
-
-    afar, near = (differentiate(bend, 0.0, first=size) for size in (1e6, 1e-6))
-    assert afar.kinks > 0.9 and near.kinks == 0
-    both = better(afar, near, finer=np.array([True]))
-    assert both.kinks == 0 and both.values == pytest.approx(1, abs=1e-9)
-    again = better(near, afar, finer=np.array([False]))
-    assert again.kinks == 0 and again.values == both.values
-
-
-def test_noise_does_not_revise_what_grew():
-    def root(x):
-        return 1 + np.sqrt(x)
-
-    afar = differentiate(root, 0.0, noise=1e-16)
-    lost = differentiate(root, 0.0, noise=1e-16, first=1e-40)
-    assert np.isinf(afar.bounds) and np.isfinite(lost.bounds)
-    assert np.isinf(better(afar, lost, finer=np.array([True])).bounds)
 
 
 def test_changes_are_zero_where_there_is_only_noise():

@@ -179,6 +179,25 @@ def test_the_default_step_follows_precision_and_size_of_the_parameter(dtype, flo
         np.testing.assert_allclose(sorted(seen), expected, rtol=1e-6)
 
 
+@pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float16])
+@pytest.mark.parametrize("step", [None, 0.25])
+def test_short_types_are_moved_in_their_own_precision(dtype, step):
+    points = np.array([-2.0, 0.0, 0.5, 3.0])
+
+    def parabola(params, batch, key):
+        return jnp.sum(params**2, dtype=jnp.float32)
+
+    params = {"w": jnp.asarray(points, dtype), "b": jnp.asarray(1.5, dtype)}
+    method = gradients.finite_difference(step=step)
+    slopes = method(lambda p, *_: sum(parabola(x, *_) for x in p.values()))
+    _, grads = slopes(params, None, KEY)
+    # Central differences of a parabola are exact, but for squares of 8 or 11 bits.
+    assert grads["w"].dtype == grads["b"].dtype == dtype
+    rounding = 10 * float(jnp.finfo(dtype).eps) ** (2 / 3)
+    np.testing.assert_allclose(grads["w"].astype(float), 2 * points, atol=rounding)
+    np.testing.assert_allclose(grads["b"].astype(float), 3.0, atol=rounding)
+
+
 @pytest.mark.parametrize("size", [1, 17])
 def test_every_coordinate_of_every_leaf_is_nudged(size, float64):
     params = {

@@ -31,6 +31,17 @@ def cubed(x):
 
 cubed.defjvp(lambda primals, tangents: (cubed(*primals), 0 * tangents[0]))
 
+
+def root(x):
+    """The root of y³ = x, by Newton."""
+    return jax.lax.custom_root(
+        lambda y: y**3 - x,
+        x,
+        lambda f, y: jax.lax.fori_loop(0, 40, lambda _, y: y - f(y) / (3 * y**2), y),
+        lambda g, y: y / g(1.0),
+    )
+
+
 # A JAX program of float32, and what it stands for.
 SAME = {
     "arithmetic": (
@@ -65,6 +76,13 @@ SAME = {
     "solve": (
         lambda x: jnp.linalg.solve(jnp.outer(x, x) + jnp.eye(3), x),
         lambda x: np.linalg.solve(np.outer(x, x) + np.eye(3), x),
+    ),
+    "root": (root, np.cbrt),
+    "linear call": (
+        lambda x: jax.custom_derivatives.linear_call(
+            lambda _, y: jnp.sin(0.5) * y, lambda _, g: jnp.sin(0.5) * g, (), x
+        ),
+        lambda x: np.sin(0.5) * x,
     ),
     "reduce_precision": (lambda x: jax.lax.reduce_precision(x, 5, 2), lambda x: x),
     "complex": (lambda x: jnp.abs(jnp.fft.fft(x)), lambda x: np.abs(np.fft.fft(x))),

@@ -77,7 +77,7 @@ class Settings:
                     _check(name, getattr(self, name), allowed)
 
 
-def _check(name: str, value: object, allowed: Range) -> None:
+def _check(name: str, value: float | tuple[float, ...], allowed: Range) -> None:
     must = "must hold numbers" if isinstance(value, tuple) else "must be"
     for number in value if isinstance(value, tuple) else (value,):
         if number not in allowed:

@@ -11,7 +11,7 @@ import funclearn as fl
 from experiments._data import label, power, quantity
 from experiments._thermometer import LOSSES, Epoch, initial_params, rows_at
 from experiments.harness import Outcome, Plot, Table
-from experiments.harness.style import INK
+from experiments.harness.style import INK, PALETTE
 from experiments.optimizers.chapter import PRINTED_EPOCHS, Config, Result, study
 from funclearn import plots
 from funclearn.models import LinearParams
@@ -156,10 +156,10 @@ def _draw_paths(
         zip(panels, paths.items(), strict=True)
     ):
         plots.contours(axes, loss_at, x_range, y_range, levels=levels)
-        axes.plot(*path.T, color=f"C{number}", linewidth=1.2)
+        axes.plot(*path.T, color=PALETTE[number], linewidth=1.2)
         axes.plot(*path[0], "o", color=INK, fillstyle="none")
         axes.plot(*best, "+", color=INK, markersize=14)
-        axes.plot(*path[-1], "o", color=f"C{number}")
+        axes.plot(*path[-1], "o", color=PALETTE[number])
         axes.set(
             title=f"{name}:\n{covered(path, best):.0%} of the way",
             xlabel=label("w", result.readings.slope_unit),

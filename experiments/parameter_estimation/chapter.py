@@ -220,7 +220,7 @@ class Result(NamedTuple):
 
 def begin(data: fl.Dataset, nudge: float) -> Start:
     """Finds the gradient at the start, with the library and by hand."""
-    t_u, t_c = data
+    t_u, t_c = map(jnp.asarray, data)
     start = jnp.stack(initial_params())
     measured = nudged_gradient(start, t_u, t_c, nudge)
     derived = jax.jit(gradient)(t_u, t_c, model(t_u, *start))
@@ -236,7 +236,8 @@ def descend(data: fl.Dataset, learning_rate: float, epochs: int) -> Descent:
         epochs=epochs,
         stop=fl.stopping.diverged(),
     )
-    loop = training_loop(epochs, learning_rate, jnp.stack(initial_params()), *data)
+    start = jnp.stack(initial_params())
+    loop = training_loop(epochs, learning_rate, start, *map(jnp.asarray, data))
     return Descent(fit, loop)
 
 

@@ -80,15 +80,19 @@ def run_all(run: Callable[[T], None], tasks: Iterable[T]) -> None:
     try:
         if left:
             begin(first)
-        for end in ends:  # which grow while the first one lasts
-            while not end.wait(_LOOKS):
-                pass
+        _wait_for(ends)
     except BaseException:
         left.clear()
         _abandoned.update(ends)
         raise
     if errors:
         raise errors.pop(0)
+
+
+def _wait_for(ends: list[threading.Event]) -> None:
+    for end in ends:  # which grow while the first one lasts
+        while not end.wait(_LOOKS):
+            pass
 
 
 def _settings_of_this_thread() -> Callable[[], contextlib.ExitStack]:

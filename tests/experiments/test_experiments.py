@@ -1,5 +1,9 @@
 """Runs every experiment: with small settings, and with the published ones."""
 
+# Some of what is passed here is what the types forbid, and the tests know what
+# their values are where the types leave it open.
+# pyright: reportIndexIssue=false
+
 import dataclasses
 import json
 import math
@@ -188,7 +192,7 @@ def _nonsense(default):
         case int():
             return [-1, 10**12]
         case float():
-            return [math.nan, math.inf, -math.inf, -1e-9]
+            return [math.nan, math.inf, -math.inf]
         case tuple():
             within = _nonsense(default[0])
             return [(), *((value,) * len(default) for value in within)]
@@ -201,8 +205,6 @@ def test_nonsense_is_refused_before_anything_is_computed(name):
     tried = 0
     for field in dataclasses.fields(config_type):
         for value in _nonsense(field.default):
-            if field.name == "at" and value != () and value[0] == -1e-9:
-                continue
             with pytest.raises(ValueError, match=f"^{field.name} must "):
                 config_type(**{field.name: value})
             tried += 1
@@ -214,7 +216,11 @@ def test_nonsense_is_refused_before_anything_is_computed(name):
     [
         ("learning_rates", {"lowest": 20.0}, "less than highest"),
         ("overfitting", {"widths": (4, 1)}, r"widths must increase; got \(4, 1\)"),
-        ("overfitting", {"learning_rate": 1e18, "epochs": 400}, "training diverged"),
+        (
+            "overfitting",
+            {"learning_rate": 1e18, "degrees": (0, 40)},
+            "training diverged",
+        ),
         ("split_uncertainty", {"learning_rate": 0.5, "epochs": 300}, "in 25 of 25"),
     ],
 )

@@ -1,5 +1,9 @@
 """Formulas of single operations, with the axes they work along."""
 
+# Some of what is passed here is what the types forbid, and the tests know what
+# their values are where the types leave it open.
+# pyright: reportArgumentType=false
+
 import functools
 
 import jax

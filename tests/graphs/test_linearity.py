@@ -1,5 +1,9 @@
 """Rules of their own, linear and not, in graphs that say which they are."""
 
+# Some of what is passed here is what the types forbid, and the tests know what
+# their values are where the types leave it open.
+# pyright: reportOptionalMemberAccess=false
+
 import jax
 import jax.numpy as jnp
 import numpy as np

@@ -1,5 +1,9 @@
 """What a rule is, and rules joined."""
 
+# Some of what is passed here is what the types forbid, and the tests know what
+# their values are where the types leave it open.
+# pyright: reportUnusedExpression=false
+
 import copy
 import pickle
 

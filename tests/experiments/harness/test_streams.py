@@ -1,3 +1,7 @@
+# Some of what is passed here is what the types forbid, and the tests know what
+# their values are where the types leave it open.
+# pyright: reportAttributeAccessIssue=false
+
 import io
 import sys
 

@@ -44,15 +44,7 @@ def _time(random: Random, fewest: int = 30) -> np.ndarray:
 def _jittered(random: Random, curve: np.ndarray, most: float = 0.1) -> np.ndarray:
     """The curve with the noise of minibatches, none in a third of the cases."""
     size = random.choice([0.0, _between(random, 1e-3, most), most])
-    noise = random.normal(size=curve.shape)
-    how = random.integers(4)
-    if how == 0:  # now and then far off
-        noise = np.clip(random.standard_t(3, size=curve.shape), -8, 8) / math.sqrt(3)
-    if how == 1:  # an epoch has something of the last one
-        noise = (noise + 0.6 * np.r_[0.0, noise[:-1]]) / math.hypot(1, 0.6)
-    if how == 2:  # less of it as the gradient shrinks
-        noise = noise * np.linspace(1.5, 0.5, len(noise))
-    return curve * np.exp(size * noise)
+    return curve * np.exp(size * random.normal(size=curve.shape))
 
 
 def _fall(random: Random, time: np.ndarray, settled: bool = True) -> np.ndarray:
@@ -87,9 +79,7 @@ def _healthy_zero(random: Random) -> Curves:
     fall = np.exp(-_between(random, 20, 300) * time)
     lost = random.choice([0.0, 1e-12, 1e-9]) * (time > 0.3)
     left = random.choice([0.0, 1e-14, 1e-10]) * (time > 0.3)
-    return Curves(
-        "healthy", (fall + left).astype(np.float32), (fall + lost).astype(np.float32)
-    )
+    return Curves("healthy", np.float32(fall + left), np.float32(fall + lost))
 
 
 def _healthy_restarts(random: Random) -> Curves:
@@ -109,7 +99,7 @@ def _healthy_restarts(random: Random) -> Curves:
 
 
 def _healthy_drops(random: Random) -> Curves:
-    """The learning rate is lowered at some epochs, and the loss falls again."""
+    """The learning rate is lowered at times, and the loss falls to new plateaus."""
     time = _time(random, 60)
     training = _between(random, 0.1, 0.3) + _fall(random, time)
     for drop in (0.4, 0.7):
@@ -137,7 +127,7 @@ def _double_descent(random: Random) -> Curves:
     time = _time(random, 100)
     fall, floor = np.exp(-30 * time), _between(random, 0.02, 0.1)
     bump = np.exp(-(((time - 0.3) / 0.08) ** 2)) * random.uniform(0.2, 0.6)
-    end = _between(random, 12, 50) if random.random() < 0.5 else random.uniform(1, 1.15)
+    end = _between(random, 6, 50) if random.random() < 0.5 else random.uniform(1, 1.15)
     later = 0.25 * (1 - np.clip((time - 0.3) / 0.3, 0, 1)) ** 2
     validation = end * floor + fall + bump + later * (1 - fall)
     kind = "overfitting" if end > 2 else "healthy"
@@ -188,7 +178,7 @@ def _over_rise(random: Random) -> Curves:
 
 
 def _over_level(random: Random) -> Curves:
-    """The validation loss never rises: it creeps to a level or stays behind."""
+    """The validation loss never rises; it creeps to a level, or starts there."""
     time = _time(random)
     floor = _between(random, 1e-4, 0.1)
     training = floor + np.exp(-_between(random, 12, 60) * time)

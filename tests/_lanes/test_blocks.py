@@ -95,6 +95,13 @@ def test_map_blocks_takes_values_in_order_or_by_position():
     assert math.prod(chosen.shape) == 2
 
 
+def test_map_blocks_refuses_integers_that_jax_cannot_hold():
+    with pytest.raises(ValueError, match="start must fit into JAX's int32"):
+        map_blocks(
+            descend, {"start": np.int64([1, 2**40]), "learning_rate": np.ones(2)}
+        )
+
+
 def test_large_model_alone_in_a_block_has_the_bits_of_the_run():
     run = RUNS["deep network"]
     result = sweep(run, {"learning_rate": RATES[:2]}, block_size=1).result

@@ -38,7 +38,7 @@ def root(x):
         lambda y: y**3 - x,
         x,
         lambda f, y: jax.lax.fori_loop(0, 40, lambda _, y: y - f(y) / (3 * y**2), y),
-        lambda g, y: y / g(1.0),
+        lambda g, y: y / g(jnp.ones_like(y)),
     )
 
 

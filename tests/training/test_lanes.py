@@ -10,7 +10,14 @@ import pytest
 
 import funclearn as fl
 from funclearn.models import LinearParams
-from funclearn.training._lanes import any_lane, choose_lanes, select, where
+from funclearn.training._lanes import (
+    any_lane,
+    axes_of,
+    choose_lanes,
+    select,
+    settled,
+    where,
+)
 from tests.training.settings import (
     Settings,
     assert_close,
@@ -183,3 +190,25 @@ def test_only_what_changes_is_chosen():
     got = select(choose, jnp.array(False), [True, False, True], new, old)
     assert given == [([1, 3], [4, 6])]
     assert got == {"a": 4, "b": 5, "c": 6}
+
+
+def test_axes_are_those_of_what_is_batched():
+    assert axes_of({"a": True, "b": (False, True)}) == {"a": 0, "b": (None, 0)}
+
+
+def shifting(captured, carry):
+    """What differs among lanes goes on to the next entry at every trip."""
+    first, second, third, fixed = carry
+    return (first + captured, second + first, third + second, fixed), third * fixed
+
+
+@pytest.mark.parametrize("of_captured", [True, False])
+def test_what_comes_to_differ_among_lanes_gets_an_axis(of_captured):
+    captured = jnp.arange(4.0) if of_captured else jnp.ones(())
+    carry = (0.0 if of_captured else jnp.arange(4.0), 1.0, jnp.zeros(2), jnp.ones(2))
+    batched = [of_captured, (not of_captured, False, False, False)]
+    carry, of_carry, row = settled(shifting, 4, batched, captured, carry)
+    assert of_carry == (True, True, True, False)
+    assert [jnp.shape(leaf) for leaf in carry] == [(4,), (4,), (4, 2), (2,)]
+    assert row.shape == (4, 2)
+    np.testing.assert_array_equal(carry[1], np.ones(4))

@@ -119,10 +119,7 @@ def compare(
             )
 
         def doubts(differences: Differences) -> Doubts:
-            found = report(differences)
-            point = problem.point[problem.chosen]
-            allowed = resolution * found.scales
-            return doubts_of(found.tested, differences, value, point, allowed)
+            return _doubts(problem, differences, value, report(differences))
 
         return report(refined(problem, function, differences, doubts))
 
@@ -140,6 +137,14 @@ def _autodiff(
         return None, str(error).splitlines()[0]
     _check_same(value, again)
     return gradient, ""
+
+
+def _doubts(
+    problem: Problem, differences: Differences, value: Value, found: GradientReport
+) -> Doubts:
+    point = problem.point[problem.chosen]
+    allowed = found.resolution * found.scales
+    return doubts_of(found.tested, differences, value, point, allowed)
 
 
 def _report(

@@ -98,8 +98,7 @@ def repeat(
     @jax.custom_jvp
     def loop(start: _Carry, captured: list[PyTree]) -> tuple[_Carry, PyTree]:
         goes_on = running and functools.partial(_goes_on, running)
-        trips = Trips(one, goes_on, row, blank, length)
-        return make_trips(trips, captured, start)
+        return make_trips(Trips(one, goes_on, row, blank, length), captured, start)
 
     @loop.defjvp
     def loop_jvp(primals: PyTree, tangents: PyTree) -> tuple[PyTree, PyTree]:

@@ -1,5 +1,7 @@
 """One update of the parameters."""
 
+from collections.abc import Callable
+
 import jax
 import optax
 from jaxtyping import PyTree
@@ -72,38 +74,14 @@ def make_train_step(
     check_function("gradient(...)", value_and_grad, ("params", "batch", "key"), made)
 
     def train_step(state: TrainState, batch: Batch) -> tuple[TrainState, StepInfo]:
-        check_key("state.key", state.key)
-        check_floating("state.params", state.params)
-        check_same_structure(
-            "state.opt_state",
-            state.opt_state,
-            jax.eval_shape(optimizer.init, state.params),
-            "the state of the optimizer that this train step was made with",
-        )
+        _check_state(state, optimizer)
         key = jax.random.fold_in(
             jax.random.fold_in(state.key, _NOISE_STREAM), state.step
         )
         at = trained(state.params)
         loss, grads = check_gradient(value_and_grad(at, batch, key), at)
-
-        # Optax's line searches refuse keywords that their function has no room for.
-        def value_fn(
-            params: Params, *, obj_fn: object = None, grad_fn: object = None
-        ) -> Scalar:
-            del obj_fn, grad_fn
-            return loss_at(params, batch, key)
-
-        # Of an adversarial step of SAM, which a number comes with.
-        def grad_fn(params: Params, *_: PyTree) -> Params:
-            return value_and_grad(params, batch, key)[1]
-
-        keywords = {
-            "value": loss,
-            "grad": grads,
-            "value_fn": value_fn,
-            "obj_fn": value_fn,
-            "grad_fn": grad_fn,
-        }
+        keywords = {"value": loss, "grad": grads}
+        keywords |= _functions(loss_at, value_and_grad, batch, key)
         old = grads, state.opt_state, state.params
         updates, opt_state = update(optimizer, *old, keywords)
         params = optax.apply_updates(state.params, updates)
@@ -113,6 +91,39 @@ def make_train_step(
         return state, StepInfo(loss, grads)
 
     return train_step
+
+
+def _check_state(state: TrainState, optimizer: Optimizer) -> None:
+    check_key("state.key", state.key)
+    check_floating("state.params", state.params)
+    check_same_structure(
+        "state.opt_state",
+        state.opt_state,
+        jax.eval_shape(optimizer.init, state.params),
+        "the state of the optimizer that this train step was made with",
+    )
+
+
+def _functions(
+    loss_at: Callable[..., Scalar],
+    value_and_grad: Callable[..., tuple[Scalar, Params]],
+    batch: Batch,
+    key: PyTree,
+) -> dict[str, Callable[..., PyTree]]:
+    """The step's objective and its gradient, by the names that optax gives them."""
+
+    # Optax's line searches refuse keywords that their function has no room for.
+    def value_fn(
+        params: Params, *, obj_fn: object = None, grad_fn: object = None
+    ) -> Scalar:
+        del obj_fn, grad_fn
+        return loss_at(params, batch, key)
+
+    # Of an adversarial step of SAM, which a number comes with.
+    def grad_fn(params: Params, *_: PyTree) -> Params:
+        return value_and_grad(params, batch, key)[1]
+
+    return {"value_fn": value_fn, "obj_fn": value_fn, "grad_fn": grad_fn}
 
 
 def _has_line_search(opt_state: PyTree) -> bool:

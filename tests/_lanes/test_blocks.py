@@ -98,7 +98,7 @@ def test_map_blocks_takes_values_in_order_or_by_position():
 def test_map_blocks_refuses_integers_that_jax_cannot_hold():
     with pytest.raises(ValueError, match="start must fit into JAX's int32"):
         map_blocks(
-            descend, {"start": np.int64([1, 2**40]), "learning_rate": np.ones(2)}
+            descend, {"start": np.array([1, 2**40]), "learning_rate": np.ones(2)}
         )
 
 

@@ -86,7 +86,6 @@ def _run_while(
     moved = _jaxprs.carried(loop.body, *map(_moved, (loop.constants, loop.carry)))
     constants = _moved(loop.test_constants)
     (is_free,) = _jaxprs.depends(loop.test, [*constants, *moved])
-    # Where no parameter moves the end it is the same in all samples.
     is_mapped = loop.test.out_avals[0].shape != ()
     if is_mapped and is_free:
         # Every step then chooses between its results and what was there before.
@@ -104,6 +103,7 @@ def _run_while(
         steps, carry = state
         return jnp.any(goes_on(carry)) & (steps < most)
 
+    # Where no parameter moves the end, all samples come to it as the point does.
     most = limit if is_free else math.inf
     state = (jnp.zeros((), jnp.int64), dropped(loop.carry, moved))
     steps, carry = jax.lax.while_loop(test, body, state)

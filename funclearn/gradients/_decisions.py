@@ -53,6 +53,8 @@ def run_in_both(
         operands: what it is given.
         run: carries it out in float64.
     """
+    if not equation.outvars:
+        return []  # it prints, or the like
     name = equation.primitive.name
     wide = [operand.wide for operand in operands]
     own = [operand.own for operand in operands if operand.own is not None]

@@ -141,8 +141,8 @@ def _run_operation(
     rounding: Rounding, equation: JaxprEqn, operands: list[Value], *, is_decisive: bool
 ) -> list[Value]:
     name = equation.primitive.name
-    if name == "reduce_precision" or not equation.outvars:
-        return operands[: len(equation.outvars)]
+    if name == "reduce_precision":
+        return operands
     params = {key: wide(value) for key, value in equation.params.items()}
     if update := equation.params.get("update_jaxpr"):
         params["update_jaxpr"] = _wide_jaxpr(_jaxprs.close(update))

@@ -134,3 +134,12 @@ def test_integers_that_came_with_numbers_stay_theirs():
 def test_what_is_dropped_is_known_in_float64_alone():
     kept, gone = dropped([both(1.0), both(2.0)], [False, True])
     assert kept.own is not None and gone.own is None and gone.wide == 2.0
+
+
+def test_what_gives_nothing_is_left_out():
+    """A program is carried out many times, and must not print as often."""
+    seen = []
+    operand = both([1.0])
+    assert carried_out(lambda x: jax.debug.callback(seen.append, x), operand) == []
+    jax.effects_barrier()
+    assert seen == []

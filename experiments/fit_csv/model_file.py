@@ -65,7 +65,7 @@ def dump(fitted: Fitted, config: "Config") -> str:
     ]
     scaler = [
         None if one is None else np.asarray(one, float).tolist()
-        for one in fitted.scaler
+        for one in fitted.scaler[:4]
     ]
     encoder = dataclasses.asdict(fitted.encoder)
     encoder["features"] = [one._asdict() for one in fitted.encoder.features]

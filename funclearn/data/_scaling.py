@@ -4,6 +4,7 @@ What comes from NumPy is shifted and scaled in float64 before JAX narrows it: se
 since 1970 differ from each other in digits that float32 does not have.
 """
 
+import dataclasses
 import math
 from typing import NamedTuple
 
@@ -29,6 +30,15 @@ from funclearn.data._moments import Numbers, moments, scaled
 __all__ = ["Scaler", "standardise"]
 
 
+@jax.tree_util.register_static
+@dataclasses.dataclass(frozen=True)
+class _Rows:
+    """The shapes of single rows; no numbers that could be traced."""
+
+    inputs: tuple[int, ...]
+    targets: tuple[int, ...] | None
+
+
 class Scaler(NamedTuple):
     """A shift and a scale for the inputs, and one for the targets.
 
@@ -42,12 +52,16 @@ class Scaler(NamedTuple):
         target_shift: the same for one row of targets; in their unit. None is 0.
         target_scale: the same. None is 1; where both are None, targets keep their
             dtype, as class labels must.
+        fitted_to: what `standardise` notes of the rows that it saw, so that a scaler
+            fitted to one number a row takes no rows of several; None lets a number
+            hold for rows of every shape.
     """
 
     input_shift: Numbers = 0.0
     input_scale: Numbers = 1.0
     target_shift: Numbers | None = None
     target_scale: Numbers | None = None
+    fitted_to: _Rows | None = None
 
     def __call__(self, dataset: Dataset) -> Dataset:
         """Scales a data set with these numbers.
@@ -59,13 +73,15 @@ class Scaler(NamedTuple):
         """
         check_dataset("dataset", dataset)
         dataset = as_arrays("dataset", dataset)
-        _check_rows("dataset.inputs", dataset.inputs, *self[:2])
+        fitted = self.fitted_to and self.fitted_to.inputs
+        _check_rows("dataset.inputs", dataset.inputs, fitted, *self[:2])
         inputs = scaled(dataset.inputs, self.input_shift, self.input_scale)
         dataset = dataset._replace(inputs=inputs)
         if self.target_shift is None and self.target_scale is None:
             return dataset._replace(targets=_held(dataset.targets))
         numbers = self._of_targets()
-        _check_rows("dataset.targets", dataset.targets, *numbers)
+        fitted = self.fitted_to and self.fitted_to.targets
+        _check_rows("dataset.targets", dataset.targets, fitted, *numbers)
         return dataset._replace(targets=scaled(dataset.targets, *numbers))
 
     def _of_targets(self) -> tuple[Numbers, Numbers]:
@@ -125,7 +141,8 @@ class Scaler(NamedTuple):
         """
         shift, scale = self._of_targets()
         predictions = as_array("predictions", predictions)
-        _check_rows("predictions", predictions, shift, scale)
+        fitted = self.fitted_to and self.fitted_to.targets
+        _check_rows("predictions", predictions, fitted, shift, scale)
         if self._in_float64(predictions):
             return _in_float64(_in_float64(predictions) * scale + shift)
         return jax.vmap(lambda row: row * scale + shift)(predictions)
@@ -169,7 +186,9 @@ def standardise(train: Dataset, *, targets: bool = False) -> tuple[Dataset, Scal
     train = as_arrays("train", train)
     leading_length("train", train)
     check_real("train.inputs", train.inputs)
-    scaler = Scaler(*moments("train.inputs", train.inputs))
+    of_targets = jnp.shape(train.targets)[1:] if targets else None
+    rows = _Rows(train.inputs.shape[1:], of_targets)
+    scaler = Scaler(*moments("train.inputs", train.inputs), fitted_to=rows)
     if targets:
         check_real("train.targets", train.targets)
         shift, scale = moments("train.targets", train.targets)
@@ -186,11 +205,13 @@ def _held(targets: Arrays) -> Arrays:
     return targets if is_narrowed(targets) else jnp.asarray(targets)
 
 
-def _check_rows(name: str, rows: Arrays, *numbers: Numbers) -> None:
+def _check_rows(
+    name: str, rows: Arrays, fitted: tuple[int, ...] | None, *numbers: Numbers
+) -> None:
     check_real(name, rows)
     got = jnp.shape(rows)[1:]
     for needed in map(jnp.shape, numbers):
-        if needed not in ((), got):
+        if needed not in ((), got) or fitted not in (None, got):
             raise ValueError(
                 f"{name} must have rows of shape {needed}, as the scaler's numbers "
                 f"have; got rows of shape {got}, which NumPy's rules would broadcast "

@@ -333,7 +333,28 @@ THREE = fl.data.standardise(
     targets=True,
 )[1]
 PLANE = fl.models.LinearParams(jnp.ones(3), jnp.zeros(()))
+_, FLAT = fl.data.standardise(
+    fl.Dataset(jnp.arange(4.0), jnp.arange(4.0)), targets=True
+)
 SHAPES = {
+    "three for a number": (
+        lambda: FLAT(fl.Dataset(jnp.ones((2, 3)), jnp.ones(2))),
+        r"dataset\.inputs must have rows of shape \(\), .* of shape \(3,\)",
+    ),
+    "three for a number, traced": (
+        lambda: jax.jit(lambda scaler, rows: scaler(rows))(
+            FLAT, fl.Dataset(jnp.ones((2, 3)), jnp.ones(2))
+        ),
+        r"dataset\.inputs must have rows of shape \(\), .* of shape \(3,\)",
+    ),
+    "targets for a number": (
+        lambda: FLAT(fl.Dataset(jnp.ones(2), jnp.ones((2, 3)))),
+        r"dataset\.targets must have rows of shape \(\), .* of shape \(3,\)",
+    ),
+    "predictions for a number": (
+        lambda: FLAT.unscale_predictions(jnp.ones((2, 3))),
+        r"predictions must have rows of shape \(\), .* of shape \(3,\)",
+    ),
     "one column": (
         lambda: THREE(fl.Dataset(jnp.ones((2, 1)), jnp.ones((2, 2)))),
         r"dataset\.inputs must have rows of shape \(3,\), .* got rows of shape \(1,\)",

@@ -10,6 +10,7 @@ import atexit
 import collections
 import contextlib
 import functools
+import math
 import os
 import queue
 import signal
@@ -30,10 +31,9 @@ _Work: TypeAlias = Callable[[], None]
 
 _WORTH_THREADS = 2e-3  # seconds
 _LOOKS = 0.1  # seconds; on Windows Ctrl-C does not end a wait
-# Seconds that the end of a process waits for work: after an interrupt that nobody took
-# it can end there and then; else Python aborts if the work ends just while Python does,
-# which is unlikely for what has already taken longer.
-_PATIENCE, _MORE_PATIENCE = 1.0, 5.0
+# Seconds that the end of a process waits for work before it ends, after an interrupt
+# that nobody took, or says why it waits.
+_PATIENCE = 1.0
 
 
 def call(function: Callable[[], T]) -> T:
@@ -89,10 +89,13 @@ def run_all(run: Callable[[T], None], tasks: Iterable[T]) -> None:
         raise errors.pop(0)
 
 
-def _wait_for(ends: list[threading.Event]) -> None:
+def _wait_for(ends: Iterable[threading.Event], deadline: float = math.inf) -> bool:
+    """Whether they were all set by a point in time."""
     for end in ends:  # which grow while the first one lasts
         while not end.wait(_LOOKS):
-            pass
+            if time.monotonic() > deadline:
+                return False
+    return True
 
 
 def _settings_of_this_thread() -> Callable[[], contextlib.ExitStack]:
@@ -163,17 +166,21 @@ def _give(work: _Work, end: threading.Event) -> None:
 
 @atexit.register
 def _end() -> None:
-    """Waits a while for abandoned work.
+    """Waits for abandoned work, as Python does for threads; Ctrl-C ends the process.
 
     A thread that comes back from XLA while Python ends is unwound through C++, which
     aborts the process (Python 3.11 and 3.13).
     """
     interrupted = getattr(sys, "last_type", None) is KeyboardInterrupt
-    deadline = time.monotonic() + (_PATIENCE if interrupted else _MORE_PATIENCE)
+    deadline = time.monotonic() + _PATIENCE
     try:
-        for end in _abandoned:
-            while not end.wait(_LOOKS) and time.monotonic() < deadline:
-                pass
+        while not _wait_for(_abandoned, deadline) and not interrupted:
+            print(
+                "funclearn waits for what an interrupted sweep still computes; "
+                "Ctrl-C ends it.",
+                file=sys.stderr,
+            )
+            deadline = math.inf
     except KeyboardInterrupt:
         interrupted = True
     if interrupted and not all(end.is_set() for end in _abandoned):

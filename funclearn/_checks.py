@@ -20,6 +20,7 @@ from funclearn._words import described
 __all__ = [
     "check_at_least_one",
     "check_batch_size",
+    "check_direction",
     "check_floating",
     "check_key",
     "check_not_negative",
@@ -220,3 +221,13 @@ def check_batch_size(batch_size: object, n_rows: int) -> int:
             f"{batch_size}."
         )
     return batch_size
+
+
+def check_direction(name: str, direction: object) -> None:
+    """Refuses everything but `"min"` and `"max"`.
+
+    Raises:
+        ValueError: if it is anything else.
+    """
+    if not isinstance(direction, str) or direction not in ("min", "max"):
+        raise ValueError(f"{name} must be 'min' or 'max'; got {direction!r}.")

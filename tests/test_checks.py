@@ -131,3 +131,10 @@ def test_batch_sizes():
         _checks.check_batch_size(0, 3)
     with pytest.raises(TypeError, match="batch_size must be an integer"):
         _checks.check_batch_size(1.5, 3)
+
+
+@pytest.mark.usefixtures("plain_annotations")
+@pytest.mark.parametrize("direction", ["", "maximum", "MAX", None, 1, ["max"]])
+def test_there_are_two_directions(direction):
+    with pytest.raises(ValueError, match="direction must be 'min' or 'max'; got"):
+        _checks.check_direction("direction", direction)

@@ -12,14 +12,21 @@ which, the left one if both do; `a & b` when both fire at the same epoch. A rule
 has watched a run, `run.stop`, goes on from there in another `fit`, by itself and
 joined: what it is joined with begins, and counts its own epochs. Rules can be pickled.
 
-A rule watches one quantity: `"loss"`, the training loss before the epoch's update;
-`"validation"`, the validation loss at the same parameters; by default the second where
-there is one and the first where there is none.
+A rule watches one quantity, `on`: `"loss"`, the training loss before the epoch's
+update; `"validation"`, the validation loss at the same parameters; another entry of
+what `evaluate` returned, by its name (nested ones joined by dots) or as
+`"evaluation.NAME"`; by default the validation loss where there is one, and the training
+loss where there is none. With `direction="max"` it should rise.
+
+The best parameters, `run.best`, go by what the rule watches, from the epoch on that
+counts for it: of joined rules the first that watches something else than the training
+loss. `fit(..., best_on=)` names another quantity.
 
 Under every rule the run stays differentiable, forwards and backwards, with the epoch at
 which it stops taken as constant, which it is almost everywhere.
 """
 
+from funclearn.stopping._goal import Goal, make_goal
 from funclearn.stopping._memory import Best, Reason, Watch
 from funclearn.stopping._motion import gradient_norm
 from funclearn.stopping._observation import Observation
@@ -28,6 +35,7 @@ from funclearn.stopping._rules import (
     diverged,
     getting_worse,
     max_epochs,
+    never,
     patience,
     relative_change,
     target,
@@ -37,6 +45,7 @@ from funclearn.stopping._when import when
 
 __all__ = [
     "Best",
+    "Goal",
     "Observation",
     "Reason",
     "Rule",
@@ -45,7 +54,9 @@ __all__ = [
     "diverged",
     "getting_worse",
     "gradient_norm",
+    "make_goal",
     "max_epochs",
+    "never",
     "observe",
     "patience",
     "relative_change",

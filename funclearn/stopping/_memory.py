@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Int, PyTree
+from jaxtyping import Array, Float, Int, PyTree
 
 from funclearn._programs import debugging
 from funclearn._types import Params, Scalar
@@ -16,19 +16,25 @@ __all__ = ["Best", "Reason", "Watch", "highest"]
 
 
 class Best(NamedTuple):
-    """The parameters with the lowest validation loss.
+    """The parameters with the lowest validation loss, or the best value of a metric.
 
     Attributes:
         params: the parameters, before the update of their epoch. As long as every
-            validation loss was NaN or inf, those that the run started from.
-        epoch: that epoch, counted from 1; 0 as long as every loss was NaN or inf.
-        loss: their validation loss; inf as long as every loss was NaN or inf (the
-            largest number with `jax_debug_infs`, which refuses inf).
+            value was NaN or inf, or no epoch counted, those that the run started from.
+        epoch: that epoch, counted from 1; 0 as long as there was none.
+        value: their validation loss or metric; inf (-inf if more is better) as long
+            as there was none (the largest number with `jax_debug_infs`, which refuses
+            inf).
     """
 
     params: Params
     epoch: Int[Array, ""]
-    loss: Scalar
+    value: Scalar
+
+    @property
+    def loss(self) -> Float[Array, "..."]:
+        """The same, by the name that it has where it is a loss."""
+        return self.value
 
 
 class Watch(NamedTuple):

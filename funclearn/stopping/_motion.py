@@ -11,8 +11,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, PyTree
 
 from funclearn._types import ScalarLike
+from funclearn.stopping._goal import Goal
 from funclearn.stopping._observation import Observation, sum_of_squares
-from funclearn.stopping._rule import Judged, Rule, fires, make_rule
+from funclearn.stopping._rule import AfterStart, Judged, Rule, fires, make_rule
 from funclearn.stopping._settings import check_size
 
 __all__ = ["gradient_norm", "still"]
@@ -37,10 +38,11 @@ def gradient_norm(tolerance: ScalarLike) -> Rule:
     return make_rule("gradient_norm", tolerance, quantities, _no_leaf, _gradient_norm)
 
 
-def still(tolerance: ScalarLike) -> Rule:
-    """`relative_change(tolerance, on="parameters")`."""
-    quantities = ("parameters",)
-    return make_rule("relative_change", tolerance, quantities, _no_number, _still)
+def still(tolerance: ScalarLike, start: ScalarLike | None) -> Rule:
+    """`relative_change(tolerance, on="parameters", start=start)`."""
+    update = _still if start is None else AfterStart(_still)
+    goal, quantities = Goal("loss", start=start), ("parameters",)
+    return make_rule("relative_change", tolerance, quantities, _no_number, update, goal)
 
 
 def _numbers(tree: PyTree, params: PyTree) -> list[Array]:

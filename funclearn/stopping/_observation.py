@@ -4,9 +4,11 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.tree_util import keystr
 from jaxtyping import Array, Int, PyTree
 
 from funclearn._types import Params, Scalar
+from funclearn.objectives import loss_of
 
 __all__ = ["EVERYTHING", "Observation", "sum_of_squares"]
 
@@ -54,33 +56,49 @@ class Observation(NamedTuple):
         seen = {quantity or default for quantity in looks_at}
         return self._replace(**dict.fromkeys({"loss", "grads", "evaluation"} - seen))
 
-    def watched(self, on: str | None) -> Scalar:
-        """The quantity that a rule was told to watch.
+    def watched(self, on: str | None, who: str = "stop watches") -> Scalar:
+        """The quantity of a name, as in `Goal`.
+
+        Args:
+            on: the name.
+            who: asks for it, for messages.
 
         Raises:
-            ValueError: if it is the validation loss and there is none, or if it is left
-                to what there is, and there is an evaluation without a loss.
+            ValueError: if it is not there, or if it is left to what there is, and
+                there is an evaluation without a loss.
         """
-        if on == "loss" or (self.validation is None and on is None):
-            # The training loss in place of what was evaluated would be a surprise.
-            if on is None and self.evaluation is not None:
-                raise ValueError(self._without_loss())
+        # The training loss in place of what was evaluated would be a surprise.
+        default = on is None and self.evaluation is None and self.validation is None
+        if on == "loss" or default:
             return self.loss
-        if self.validation is None:
-            if self.evaluation is not None:
-                raise ValueError(self._without_loss())
-            raise ValueError(
-                "stop watches the validation loss (on='validation'), so fit needs "
+        name = "loss" if on in ("validation", None) else on.removeprefix("evaluation.")
+        found = self.validation if name == "loss" else self._entry(name)
+        if found is None:
+            raise ValueError(self._missing(name, who))
+        return found
+
+    def _entry(self, name: str) -> Scalar | None:
+        """What `evaluate` returned under a name; nested ones are joined by dots."""
+        leaves = jax.tree_util.tree_leaves_with_path(self.evaluation)
+        names = {
+            keystr(path, simple=True, separator="."): leaf for path, leaf in leaves
+        }
+        return loss_of(names.get(name))
+
+    def _missing(self, name: str, who: str) -> str:
+        what = "the validation loss" if name == "loss" else f"the entry {name!r}"
+        if self.evaluation is None:
+            return (
+                f"{who} {what} (on='validation' or the name of an entry), so fit needs "
                 "validation and evaluate; got neither."
             )
-        return self.validation
-
-    def _without_loss(self) -> str:
         types = str(jax.tree.map(_Type, self.evaluation))
         got = types if len(types) <= _WORDS else types[:_WORDS] + " ..."
+        form = "a real scalar"
+        if name == "loss":
+            form += " or a dictionary with one under 'loss'"
         return (
-            "evaluate must return the validation loss that stop watches, a real scalar "
-            "or a dictionary with one under 'loss'; with on='loss' stop watches the "
+            f"evaluate must return {what} that {who}, {form}; with on='loss' it is the "
             f"training loss; got {got}."
         )
 

@@ -10,10 +10,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int, PyTree
 
+from funclearn.stopping._goal import TRAINING_LOSS, Goal
 from funclearn.stopping._memory import Watch
 from funclearn.stopping._observation import EVERYTHING, Observation
 
 __all__ = [
+    "AfterStart",
     "Init",
     "Joined",
     "Judged",
@@ -34,8 +36,8 @@ Update: TypeAlias = Callable[["Rule", PyTree, Observation], Judged]
 
 @functools.partial(
     jax.tree_util.register_dataclass,
-    data_fields=("settings", "watch"),
-    meta_fields=("reasons", "on", "looks_at", "init", "update"),
+    data_fields=("settings", "goal", "best_by", "watch"),
+    meta_fields=("reasons", "looks_at", "init", "update"),
 )
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class Rule:
@@ -48,10 +50,12 @@ class Rule:
     Attributes:
         reasons: the names that it can stop with.
         settings: numbers, which may be traced; the two rules of a joined one.
-        on: the quantity to watch; None leaves the choice to what there is.
+        goal: the quantity to watch; the training loss where none was named.
+        best_by: what the best parameters go by; None leaves it to the first goal in
+            the rule, from the left, other than the training loss.
         looks_at: all quantities of an observation that it looks at: `"loss"`,
-            `"validation"`, `"grads"`, `"parameters"`, `"evaluation"`, or None as in
-            `on`.
+            `"validation"`, `"grads"`, `"parameters"`, `"evaluation"`, or None for the
+            validation loss where there is one, else the training loss.
         init: `(rule, observation) -> memory`; the observation's shapes count alone.
         update: `(rule, memory, observation) -> (memory, code)`.
         watch: what it remembers of the epochs that it has seen; None at the start.
@@ -59,7 +63,8 @@ class Rule:
 
     reasons: tuple[str, ...]
     settings: PyTree
-    on: str | None = None
+    goal: Goal = TRAINING_LOSS
+    best_by: Goal | None = None
     looks_at: frozenset[str | None] = EVERYTHING
     init: Init
     update: Update
@@ -100,7 +105,7 @@ class Rule:
 
     def __hash__(self) -> int:
         """Of what is no number, which are the same in rules that are equal."""
-        return hash((self.reasons, self.on, self.looks_at, self.update))
+        return hash((self.reasons, self.looks_at, self.update))
 
     @property
     def sides(self) -> tuple["Rule", ...]:
@@ -111,6 +116,26 @@ class Rule:
     def has_watched(self) -> bool:
         """Whether it, or a rule in it, goes on from a run that it has watched."""
         return self.watch is not None or any(side.has_watched for side in self.sides)
+
+    @property
+    def best_goal(self) -> Goal:
+        """What the best parameters go by: by default the validation loss."""
+        return self._best_goal() or Goal()
+
+    def _best_goal(self) -> Goal | None:
+        if self.best_by is not None:
+            return self.best_by
+        of_sides = (side._best_goal() for side in self.sides)
+        own = None if self.goal.on == "loss" else self.goal
+        return next(filter(None, of_sides), own)
+
+    def with_best_by(self, goal: Goal) -> "Rule":
+        """The rule with best parameters that go by another goal than its own."""
+        watch = self.watch
+        if watch is not None and not goal.same_as(self.best_goal):
+            watch = watch._replace(best=None)
+        looks_at = self.looks_at | {goal.looks_at}
+        return dataclasses.replace(self, best_by=goal, looks_at=looks_at, watch=watch)
 
     def having_seen(self, watch: Watch | None) -> "Rule":
         """The rule with what it remembers, in place of what the rules in it did."""
@@ -126,11 +151,13 @@ def make_rule(
     looks_at: tuple[str | None, ...],
     init: Init,
     update: Update,
+    goal: Goal = TRAINING_LOSS,
 ) -> Rule:
     """A rule with one reason to stop, its name; the rest is as in `Rule`."""
     return Rule(
         reasons=(name,),
         settings=settings,
+        goal=goal,
         looks_at=frozenset(looks_at),
         init=init,
         update=update,
@@ -146,6 +173,21 @@ def fires(condition: Update) -> Update:
         return memory, fired.astype(jnp.int32)
 
     return update
+
+
+@dataclasses.dataclass(frozen=True)
+class AfterStart:
+    """The update of a rule that begins to watch when the epochs begin to count."""
+
+    update: Update
+
+    def __call__(self, rule: Rule, memory: PyTree, observation: Observation) -> Judged:
+        """Sees an epoch, as if those that do not count had not been."""
+        epoch = observation.epoch - jnp.asarray(rule.goal.start)
+        after, code = self.update(rule, memory, observation._replace(epoch=epoch))
+        counts = rule.goal.counts(observation.epoch)
+        after = jax.tree.map(functools.partial(jnp.where, counts), after, memory)
+        return after, jnp.where(counts, code, 0)
 
 
 def no_memory(rule: Rule, observation: Observation) -> PyTree:
@@ -207,7 +249,6 @@ def _joined(one: Rule, other: Rule, reasons: tuple[str, ...], update: Update) ->
     return Rule(
         reasons=reasons,
         settings=(one, other),
-        on=None,
         looks_at=one.looks_at | other.looks_at,
         init=_init_pair,
         update=update,

@@ -14,7 +14,17 @@ import numpy as np
 from funclearn._checks import check_at_least_one, check_not_negative
 from funclearn._jaxprs import Tracer
 
-__all__ = ["check_count", "check_quantity", "check_size", "check_value"]
+__all__ = [
+    "check_count",
+    "check_quantity",
+    "check_size",
+    "check_start",
+    "check_value",
+]
+
+_QUANTITIES = (
+    "'loss', 'validation', the name of an entry of what evaluate returns, or None"
+)
 
 
 def check_value(name: str, value: object) -> None:
@@ -50,20 +60,37 @@ def check_count(name: str, value: object) -> None:
         TypeError: if it is no integer.
         ValueError: if it is less than 1 or has a shape.
     """
-    traced = isinstance(value, Tracer)
-    _check_real(name, value, jnp.number if traced else jnp.integer, "an integer")
+    _check_integer(name, value)
     check_at_least_one(name, _known(value, 1.0))
 
 
-def check_quantity(on: object, quantities: tuple[str, ...]) -> None:
-    """Refuses what is not one of the quantities that a rule may watch, or None.
+def check_start(name: str, value: object) -> None:
+    """Refuses everything but one integer of at least 0.
 
     Raises:
-        ValueError: if it is anything else.
+        TypeError: if it is no integer.
+        ValueError: if it is negative or has a shape.
     """
-    if on is not None and not (isinstance(on, str) and on in quantities):
-        *names, last = [*map(repr, quantities), "None"]
-        raise ValueError(f"on must be {', '.join(names)} or {last}; got {on!r}.")
+    _check_integer(name, value)
+    check_not_negative(name, _known(value, 0.0))
+
+
+def check_quantity(name: str, on: object) -> None:
+    """Refuses what names no quantity and is not None.
+
+    Raises:
+        TypeError: if it is no string.
+        ValueError: if it is empty.
+    """
+    if on is not None and not isinstance(on, str):
+        raise TypeError(f"{name} must be {_QUANTITIES}; got {on!r}.")
+    if on in ("", "evaluation."):
+        raise ValueError(f"{name} must be {_QUANTITIES}; got {on!r}.")
+
+
+def _check_integer(name: str, value: object) -> None:
+    traced = isinstance(value, Tracer)
+    _check_real(name, value, jnp.number if traced else jnp.integer, "an integer")
 
 
 def _check_real(name: str, value: object, kind: type, needed: str) -> None:

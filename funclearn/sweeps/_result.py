@@ -3,27 +3,28 @@
 import dataclasses
 import functools
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PyTree
 
 from funclearn import _tables
-from funclearn.stopping import Reason, Rule
+from funclearn._checks import check_direction, integer_at_least
+from funclearn.sweeps._columns import column_named, columns_of
+from funclearn.sweeps._places import axis_of, is_equal, numbers_of, one_place
 from funclearn.sweeps._scores import scores_of
-from funclearn.sweeps._values import (
-    Static,
-    is_numeric,
-    labels,
-    length,
-    number_of,
-    pick,
-    position_of,
-)
+from funclearn.sweeps._values import labels, length, number_of, pick, position_of, rows
 
 __all__ = ["Lane", "Sweep"]
+
+
+def _itself(result: PyTree) -> PyTree:
+    return result
+
+
+By: TypeAlias = Callable[[PyTree], PyTree] | str
+"""A score, or the name of one."""
 
 
 class Lane(NamedTuple):
@@ -82,7 +83,7 @@ class Sweep:
         matches = {
             name: np.arange(n_values) == position_of(name, position, n_values)
             for name, position in positions.items()
-            for n_values in [self.shape[self._axis(name)]]
+            for n_values in [self.shape[axis_of(name, self.axes)]]
         }
         return self._where(matches, positions)
 
@@ -97,7 +98,9 @@ class Sweep:
             TypeError: if a value is no number, and those of the sweep are.
             ValueError: if no value of the sweep is equal, or several are.
         """
-        equal = {name: self._is_equal(name, value) for name, value in values.items()}
+        equal = {
+            name: is_equal(name, self.values, value) for name, value in values.items()
+        }
         return self._where(equal, values)
 
     def nearest(self, **values: object) -> "Sweep":
@@ -113,7 +116,8 @@ class Sweep:
         """
         matches = {}
         for name, value in values.items():
-            numbers, number = self._numbers(name), number_of(name, value)
+            numbers = numbers_of(name, self.values)
+            number = number_of(name, value)
             if not np.isfinite(number):
                 raise ValueError(f"{name} must be a finite number; got {value!r}.")
             # In float64, where unsigned integers have a sign too.
@@ -121,26 +125,84 @@ class Sweep:
             matches[name] = np.arange(len(numbers)) == nearest
         return self._where(matches, values)
 
-    def best(self, by: Callable[[PyTree], PyTree] = lambda result: result) -> Lane:
-        """The run with the lowest score, and where it is; NaN is never the lowest.
+    def best(self, by: By = _itself, direction: str = "min") -> Lane:
+        """The run with the best score, and where it is; NaN is never the best.
 
         Args:
-            by: makes of what one run returned its score, a real scalar; not needed
-                where it returned one. Of a `Run` that a rule may have ended score
-                `run.final`, the last row that ran, or `run.best`.
+            by: makes of what one run returned its score, a real scalar; or the name of
+                a column of the table, such as `"final.evaluation.accuracy"`, or its
+                end, `"accuracy"`. Not needed where a run returned its score. Of a `Run`
+                that a rule may have ended score `run.final`, the last row that ran, or
+                `run.best`.
+            direction: `"min"`, or `"max"` if more is better.
 
         Raises:
-            TypeError: if `by` is no function.
+            TypeError: if `by` is neither a function nor a string.
             ValueError: if a score is no real scalar, all are NaN, or one reads rows
-                that never ran, so that it is not the run's own.
+                that never ran, so that it is not the run's own; or there is no such
+                name or direction.
         """
-        scores = scores_of(self.result, self.shape, by, self._place)
+        scores = self._scores(by, direction)
         if np.all(np.isnan(scores)):
             raise ValueError("best needs a score that is not NaN; all of them are.")
-        best = np.unravel_index(np.nanargmin(scores), scores.shape)
-        index = tuple(map(int, best))
+        index = tuple(map(int, np.unravel_index(np.nanargmin(scores), self.shape)))
         result = jax.tree.map(lambda leaf: leaf[index], self.result)
         return Lane(self._point(index), result)
+
+    def sort(self, by: By = _itself, direction: str = "min") -> "Sweep":
+        """The same runs along one axis, the best first and those without a score last.
+
+        Arguments and errors are those of `best`.
+        """
+        scores = self._scores(by, direction)
+        return self._in_order(np.argsort(scores, kind="stable"))
+
+    def top(self, n: int, by: By = _itself, direction: str = "min") -> "Sweep":
+        """The first `n` runs of `sort`, or all that there are.
+
+        Raises:
+            TypeError: if `n` is no integer; and as `best` does.
+            ValueError: if it is less than 1; and as `best` does.
+        """
+        n, ranked = integer_at_least("n", n, 1), self.sort(by, direction)
+        return ranked._in_order(np.arange(min(n, *ranked.shape)))
+
+    def to_dict(self) -> dict[str, np.ndarray]:
+        """The table, all its rows: columns of one length by their names."""
+        return columns_of(self.result, self.values, self.axes)
+
+    def to_pandas(self) -> Any:
+        """The table, all its rows, as a `pandas.DataFrame`.
+
+        Raises:
+            ImportError: if pandas is not installed.
+        """
+        import pandas  # which the library does not depend on
+
+        return pandas.DataFrame(self.to_dict())
+
+    def _scores(self, by: By, direction: str) -> np.ndarray:
+        """A score for every run, of which less is better."""
+        check_direction("direction", direction)
+        if isinstance(by, str):
+            scores = column_named(by, self.to_dict())
+            if scores.dtype.kind not in "biuf":
+                raise ValueError(f"by must name a column of numbers; got {by!r}.")
+        else:
+            scores = scores_of(self.result, self.shape, by, self._place).reshape(-1)
+        scores = scores.astype(np.float64)
+        return -scores if direction == "max" else scores
+
+    def _in_order(self, order: np.ndarray) -> "Sweep":
+        """The runs of some numbers, along one axis."""
+        places = np.unravel_index(order, self.shape)
+        values = {
+            name: rows(self.values[name], positions)
+            for names, positions in zip(self.axes, places, strict=True)
+            for name in names
+        }
+        result = jax.tree.map(lambda leaf: leaf[places], self.result)
+        return Sweep(result=result, values=values, axes=(tuple(values),))
 
     def _point(self, index: Sequence[int]) -> dict[str, PyTree]:
         """The arguments of the run at a position along every axis."""
@@ -162,77 +224,22 @@ class Sweep:
         self, matches: dict[str, np.ndarray], given: Mapping[str, object]
     ) -> "Sweep":
         """The runs at the one position of every axis where all its names match."""
-        index: list[int | slice] = [slice(None)] * len(self.axes)
-        for axis, names in enumerate(self.axes):
-            asked = {name: given[name] for name in names if name in given}
-            if not asked:
-                continue
-            found = np.flatnonzero(np.all([matches[name] for name in asked], axis=0))
-            if len(found) != 1:
-                raise ValueError(
-                    f"{asked} must be at one position of the sweep; it is at "
-                    f"{found.tolist()}."
-                )
-            index[axis] = int(found[0])
+        index = one_place(self.axes, matches, given)
         axes = [names for names in self.axes if not given.keys() & set(names)]
         return Sweep(
-            result=jax.tree.map(lambda leaf: leaf[tuple(index)], self.result),
+            result=jax.tree.map(lambda leaf: leaf[index], self.result),
             values={name: self.values[name] for names in axes for name in names},
             axes=tuple(axes),
         )
 
-    def _axis(self, name: str) -> int:
-        for axis, names in enumerate(self.axes):
-            if name in names:
-                return axis
-        known = ", ".join(name for names in self.axes for name in names) or "none left"
-        raise ValueError(f"{name!r} must be an axis of the sweep; it has {known}.")
-
-    def _is_equal(self, name: str, value: Any) -> np.ndarray:
-        if isinstance(self.values.get(name), Static):
-            return np.array([one == value for one in self.values[name]])
-        numbers = self._numbers(name)
-        number_of(name, value)
-        if not jnp.issubdtype(numbers.dtype, jnp.floating):
-            return numbers == value
-        # Values that were computed in their own precision and ones that were typed in
-        # differ by a few roundings.
-        tolerance = 4 * float(jnp.finfo(numbers.dtype).eps)
-        return np.isclose(numbers, value, rtol=tolerance, atol=0)
-
-    def _numbers(self, name: str) -> np.ndarray:
-        self._axis(name)
-        values = self.values[name]
-        if not is_numeric(values, ndim=1):
-            raise ValueError(f"{name} holds no numbers to compare; at takes positions.")
-        return np.asarray(values)
-
-    def _columns(self) -> dict[str, np.ndarray]:
-        """Every name, and every part of the result that is one number a run."""
-        columns = {
-            name: labels(name, self.values[name])[positions.reshape(-1)]
-            for names, positions in zip(self.axes, np.indices(self.shape), strict=True)
-            for name in names
-        }
-        parts = jax.tree_util.tree_leaves_with_path(
-            self.result, is_leaf=lambda node: isinstance(node, Reason | Rule)
-        )
-        for path, part in parts:
-            name = jax.tree_util.keystr(path, simple=True, separator=".") or "result"
-            if isinstance(part, Reason):
-                columns[name] = np.asarray(part.name).reshape(-1)
-            elif is_numeric(part, ndim=len(self.axes)):
-                columns[name] = np.asarray(part).reshape(-1)
-        return columns
-
     def __str__(self) -> str:
         """A table: a row for every run, of its place and its numbers."""
-        return _tables.plain(self._columns())
+        return _tables.plain(self.to_dict())
 
     def __rich__(self) -> object:
         """The same for `rich.print`."""
-        return _tables.rich(self._columns())
+        return _tables.rich(self.to_dict())
 
     def _repr_html_(self) -> str:
         """The same for notebooks."""
-        return _tables.html(self._columns())
+        return _tables.html(self.to_dict())

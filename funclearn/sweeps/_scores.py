@@ -45,7 +45,9 @@ def scores_of(
         ValueError: if a score is no real scalar, or reads rows that never ran.
     """
     if not callable(by):
-        raise TypeError(f"by must be a function of a run's result; got {by!r}.")
+        raise TypeError(
+            f"by must be a function of a run's result, or a name; got {by!r}."
+        )
 
     mapped = functools.partial(_score, by)
     for _ in shape:

@@ -17,6 +17,7 @@ __all__ = [
     "number_of",
     "pick",
     "position_of",
+    "rows",
 ]
 
 
@@ -35,6 +36,13 @@ def pick(values: PyTree, position: int) -> PyTree:
     if isinstance(values, Static):
         return values[position]
     return jax.tree.map(lambda leaf: leaf[position], values)
+
+
+def rows(values: PyTree, positions: np.ndarray) -> PyTree:
+    """The values at some positions."""
+    if isinstance(values, Static):
+        return Static(values[position] for position in positions)
+    return jax.tree.map(lambda leaf: leaf[positions], values)
 
 
 def labels(name: str, values: PyTree) -> np.ndarray:

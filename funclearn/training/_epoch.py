@@ -5,9 +5,10 @@ from typing import TypeAlias
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Int
+from jaxtyping import Array, Int, PyTree
 
 from funclearn._checks import check_batch_size, leading_length
+from funclearn._signatures import takes_keyword
 from funclearn._types import Batch, Scalar
 from funclearn.data import take
 from funclearn.training._refusals import check_stepped
@@ -18,8 +19,12 @@ __all__ = ["Epoch", "make_epoch"]
 
 _ORDER_STREAM = 1
 
-Epoch: TypeAlias = Callable[[TrainState], tuple[TrainState, StepInfo, Scalar]]
-"""`state -> (state, the last step's info, mean loss)`; it does not count itself."""
+_Passed: TypeAlias = tuple[TrainState, StepInfo, Scalar]
+"""The state, the last step's info and the mean loss."""
+
+Epoch: TypeAlias = Callable[[TrainState, PyTree], _Passed]
+"""`(state, evaluation) -> (state, the last step's info, mean loss)`; it does not count
+itself. The evaluation goes to steps that take it as a keyword."""
 
 
 def make_epoch(train_step: TrainStep, train: Batch, batch_size: int | None) -> Epoch:
@@ -35,27 +40,36 @@ def make_epoch(train_step: TrainStep, train: Batch, batch_size: int | None) -> E
             step changes the types of its state.
         TypeError: while tracing, if the step does not return `(state, info)`.
     """
+    if batch_size is not None:
+        batch_size = check_batch_size(batch_size, leading_length("train", train))
+    takes_evaluation = takes_keyword(train_step, "evaluation")
 
-    # A step of the user's own may make a state that lacks the epoch.
-    def step(state: TrainState, batch: Batch) -> tuple[TrainState, StepInfo]:
-        after, info = check_stepped(train_step(state, batch), state)
-        return after._replace(epoch=state.epoch), info
+    def epoch(state: TrainState, evaluation: PyTree) -> _Passed:
+        more = {"evaluation": evaluation} if takes_evaluation else {}
 
-    if batch_size is None:
-        return _full_batch(step, train)
-    batch_size = check_batch_size(batch_size, leading_length("train", train))
-    return _minibatches(step, train, batch_size)
+        # A step of the user's own may make a state that lacks the epoch.
+        def step(state: TrainState, batch: Batch) -> tuple[TrainState, StepInfo]:
+            after, info = check_stepped(train_step(state, batch, **more), state)
+            return after._replace(epoch=state.epoch), info
+
+        if batch_size is None:
+            return _full_batch(step, train)(state)
+        return _minibatches(step, train, batch_size)(state)
+
+    return epoch
 
 
-def _full_batch(train_step: TrainStep, train: Batch) -> Epoch:
-    def epoch(state: TrainState) -> tuple[TrainState, StepInfo, Scalar]:
+def _full_batch(train_step: TrainStep, train: Batch) -> Callable[[TrainState], _Passed]:
+    def epoch(state: TrainState) -> _Passed:
         state, info = train_step(state, train)
         return state, info, info.loss
 
     return epoch
 
 
-def _minibatches(train_step: TrainStep, train: Batch, batch_size: int) -> Epoch:
+def _minibatches(
+    train_step: TrainStep, train: Batch, batch_size: int
+) -> Callable[[TrainState], _Passed]:
     n_rows = leading_length("train", train)
     n_full, n_left = divmod(n_rows, batch_size)
 
@@ -65,7 +79,7 @@ def _minibatches(train_step: TrainStep, train: Batch, batch_size: int) -> Epoch:
         state, info = train_step(carry[0], take(train, rows))
         return (state, info), info.loss
 
-    def epoch(state: TrainState) -> tuple[TrainState, StepInfo, Scalar]:
+    def epoch(state: TrainState) -> _Passed:
         order = _order(state, n_rows)
         full, left = order[: n_full * batch_size], order[n_full * batch_size :]
         # A scan carries the last info, and must know its type before the first one.

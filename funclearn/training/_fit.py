@@ -1,5 +1,6 @@
 """A number of epochs in one compiled loop, until a rule stops it."""
 
+import dataclasses
 from collections.abc import Callable
 
 import jax
@@ -13,7 +14,7 @@ from funclearn._programs import debugging
 from funclearn._types import Batch, Params
 from funclearn._words import described
 from funclearn.data import as_dataset
-from funclearn.stopping import Reason, Rule
+from funclearn.stopping import Goal, Reason, Rule, make_goal, never
 from funclearn.training._epoch import make_epoch
 from funclearn.training._loop import Evaluate, Functions, Result, repeated, with_row
 from funclearn.training._missing import with_missing, with_missing_row
@@ -34,6 +35,8 @@ def fit(
     evaluate: Callable[[Params, Batch], PyTree] | None = None,
     record: Callable[[TrainState, StepInfo, PyTree], PyTree] | None = None,
     stop: Rule | None = None,
+    best_on: str | None = None,
+    best_direction: str = "min",
 ) -> Run:
     """Trains for a number of epochs, in one compiled loop.
 
@@ -44,7 +47,9 @@ def fit(
 
     Args:
         train_step: `(state, batch) -> (state, info)`, from `make_train_step` or a
-            function of your own that keeps the fields of `TrainState`.
+            function of your own that keeps the fields of `TrainState`. If it has a
+            parameter `evaluation`, every step of an epoch is given what `evaluate`
+            returned at its start, or None.
         state: where to start; `init_state` makes one.
         train: a pytree of arrays with one leading length, usually a `Dataset`. If its
             rows are sharded over devices, then by a mesh of axes of type Auto
@@ -68,6 +73,10 @@ def fit(
             the rule looks at the gradient or the parameters, as `when` always may, or
             at a loss that `record` leaves out, more is computed, and XLA may round
             otherwise: there the same holds beside a run with the same rule.
+        best_on: what `run.best` goes by: `"validation"`, `"loss"`, or the name of
+            another entry of what `evaluate` returns, as in `funclearn.stopping`. None
+            leaves it to the rule.
+        best_direction: `"min"`, or `"max"` if more of that is better.
 
     Returns:
         The final state, the history, how many epochs ran, and why it ended.
@@ -80,7 +89,8 @@ def fit(
         ValueError: if `epochs` is negative, `batch_size` is less than 1 or more than
             there are rows, a data set has leaves of unequal length or no rows, one of
             `validation` and `evaluate` is given without the other, `stop` watches a
-            loss that there is not, or the rows are sharded over explicit axes.
+            loss that there is not, `best_on` names one, or the rows are sharded over
+            explicit axes.
 
     Example:
         >>> train, scaler = fl.data.standardise(fl.data.thermometer())
@@ -108,6 +118,10 @@ def fit(
             "stop must be a rule of funclearn.stopping, such as patience(10); got "
             f"{described(stop)}."
         )
+    goal = make_goal(best_on, best_direction, prefix="best_")
+    if goal != Goal():
+        given = dataclasses.replace(goal, on=goal.on or "validation")
+        stop = (never() if stop is None else stop).with_best_by(given)
     functions, debugged = Functions(train_step, evaluate, record), debugging()
     program = _programs.kept(_compile, functions, epochs, batch_size, debugged)
     try:
@@ -147,7 +161,8 @@ def _compile(
 def _check_functions(functions: Functions) -> None:
     train_step, evaluate, record = functions
     made = "as make_train_step(objective, optimizer) makes"
-    check_function("train_step", train_step, ("state", "batch"), made)
+    arguments, more = ("state", "batch"), ("evaluation",)
+    check_function("train_step", train_step, arguments, made, more)
     if evaluate is not None:
         made = "as make_evaluation(model, loss) makes, without a key"
         check_function("evaluate", evaluate, ("params", "validation"), made)

@@ -67,7 +67,7 @@ def with_row(
         evaluation = None
         if evaluate is not None:
             evaluation = evaluate(evaluated(state.params), validation)
-        after, info, loss = train_epoch(state)
+        after, info, loss = train_epoch(state, evaluation)
         if record is None:
             check_numbers("evaluate(...)", evaluation)
             row = History(loss, evaluation)

@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import PyTree
 
 from funclearn._checks import check_same_structure, path_name
+from funclearn._signatures import takes_keyword
 from funclearn._types import Scalar
 from funclearn._words import described
 from funclearn.training._state import StepInfo, TrainState
@@ -28,7 +29,11 @@ __all__ = [
 
 
 def check_function(
-    name: str, value: object, arguments: tuple[str, ...], advice: str
+    name: str,
+    value: object,
+    arguments: tuple[str, ...],
+    advice: str,
+    keywords: tuple[str, ...] = (),
 ) -> None:
     """Refuses what cannot be called with these positional arguments.
 
@@ -37,6 +42,7 @@ def check_function(
         value: what is refused.
         arguments: the names of what it is going to be called with.
         advice: where a right one comes from.
+        keywords: what it is given as keywords if it has parameters of these names.
 
     Raises:
         TypeError: if it is no function, or one of other arguments.
@@ -49,7 +55,8 @@ def check_function(
     except (TypeError, ValueError):  # some of C have none
         return
     try:
-        signature.bind(*arguments)
+        given = {one: None for one in keywords if takes_keyword(value, one)}
+        signature.bind(*arguments, **given)
     except TypeError as error:
         raise TypeError(
             f"{needed}; got {described(value)} of {signature}: {error}."

@@ -66,9 +66,9 @@ class Run(NamedTuple):
             not return NaN, they are the largest number instead.
         epochs: number of epochs that ran, the valid rows of the history.
         reason: why it ended there.
-        best: with a stopping rule and a validation loss, the parameters with the
-            lowest one, those of the start as long as every one was NaN or inf (`epoch`
-            is 0 then); else None.
+        best: with a stopping rule and a validation loss, or whatever else `best_on`
+            or the rule names, the parameters with the best value of it, those of the
+            start as long as every one was NaN or inf (`epoch` is 0 then); else None.
         stop: the stopping rule with all that it has seen. Given to another `fit`, by
             itself or joined with others, it goes on from there: patience keeps
             counting.

@@ -28,9 +28,11 @@ def make_train_step(
 
     The optimizer is given the loss, the gradient and the objective at the step's own
     batch and key as `value`, `grad` and `value_fn` (`obj_fn` for
-    `optax.contrib.sophia`), and the gradient's function as `grad_fn` (for
-    `optax.contrib.sam`), as far as it and what is nested in it take them, so all of
-    optax goes through the same step. Parameters are frozen by optax's masks. Of
+    `optax.contrib.sophia`), the gradient's function as `grad_fn` (for
+    `optax.contrib.sam`), the number of epochs made as `epoch`, and as `evaluation`
+    what `evaluate` returned at the start of the epoch, the same in all its steps, as
+    far as it and what is nested in it take them, so all of optax goes through the same
+    step. Parameters are frozen by optax's masks. Of
     `optax.lbfgs` a run's derivatives are exact with `scale_init_precond=False`;
     otherwise optax takes its first scaling as constant. Of `optax.LookaheadParams` the
     fast ones are trained.
@@ -42,7 +44,8 @@ def make_train_step(
             `given(closed_form)`.
 
     Returns:
-        `train_step(state, batch) -> (state, StepInfo(loss, grads))`, pure. While
+        `train_step(state, batch) -> (state, StepInfo(loss, grads))`, pure; `fit` gives
+        it the keyword `evaluation` besides, where there is one. While
         tracing it raises ValueError if `state` was made for another optimizer, and
         TypeError or ValueError if the objective returns no floating-point scalar, the
         gradient method no loss and gradient, or the optimizer needs another keyword.
@@ -73,14 +76,18 @@ def make_train_step(
     value_and_grad = gradient(loss_at)
     check_function("gradient(...)", value_and_grad, ("params", "batch", "key"), made)
 
-    def train_step(state: TrainState, batch: Batch) -> tuple[TrainState, StepInfo]:
+    def train_step(
+        state: TrainState, batch: Batch, *, evaluation: PyTree = None
+    ) -> tuple[TrainState, StepInfo]:
         _check_state(state, optimizer)
         key = jax.random.fold_in(
             jax.random.fold_in(state.key, _NOISE_STREAM), state.step
         )
         at = trained(state.params)
         loss, grads = check_gradient(value_and_grad(at, batch, key), at)
-        keywords = {"value": loss, "grad": grads}
+        keywords = {"value": loss, "grad": grads, "epoch": state.epoch}
+        if evaluation is not None:
+            keywords["evaluation"] = evaluation
         keywords |= _functions(loss_at, value_and_grad, batch, key)
         old = grads, state.opt_state, state.params
         updates, opt_state = update(optimizer, *old, keywords)
@@ -112,11 +119,16 @@ def _functions(
 ) -> dict[str, Callable[..., PyTree]]:
     """The step's objective and its gradient, by the names that optax gives them."""
 
-    # Optax's line searches refuse keywords that their function has no room for.
+    # Optax's line searches refuse keywords that their function has no room for by name.
     def value_fn(
-        params: Params, *, obj_fn: object = None, grad_fn: object = None
+        params: Params,
+        *,
+        obj_fn: object = None,
+        grad_fn: object = None,
+        epoch: object = None,
+        evaluation: object = None,
     ) -> Scalar:
-        del obj_fn, grad_fn
+        del obj_fn, grad_fn, epoch, evaluation
         return loss_at(params, batch, key)
 
     # Of an adversarial step of SAM, which a number comes with.

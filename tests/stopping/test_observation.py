@@ -1,5 +1,7 @@
 """What a rule sees, and what it refuses to watch."""
 
+from typing import NamedTuple
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -88,3 +90,55 @@ def test_what_was_evaluated_is_told(fl, replay, given, got):
     assert run(fl.stopping.patience(2, on="loss")).best is None
     assert run(fl.stopping.relative_change(0.0)).epochs == 4
     assert run(rules[1]).epochs == 2
+
+
+def test_an_entry_has_its_name_and_those_of_what_it_is_within(fl):
+    class Scores(NamedTuple):
+        f1: float
+        recall: dict
+
+    evaluation = {
+        "loss": jnp.float32(1),
+        "accuracy": jnp.float32(0.5),
+        "mistakes": jnp.int32(3),
+        "scores": Scores(jnp.float32(0.25), {"dress": jnp.float32(0.125)}),
+    }
+    seen = fl.stopping.Observation(
+        jnp.float32(7), jnp.float32(1), {}, {}, {}, 0, evaluation
+    )
+    for on, value in {
+        "loss": 7,
+        None: 1,
+        "validation": 1,
+        "evaluation.loss": 1,
+        "accuracy": 0.5,
+        "evaluation.accuracy": 0.5,
+        "mistakes": 3,
+        "scores.f1": 0.25,
+        "evaluation.scores.recall.dress": 0.125,
+    }.items():
+        assert float(seen.watched(on)) == value
+        assert seen.watched(on).dtype == jnp.float32
+
+
+@pytest.mark.parametrize(
+    "on, got",
+    [
+        ("acuracy", r"got {'accuracy': float32\[\], 'each': float32\[3\]}"),
+        ("each", r"the entry 'each' that stop watches, a real scalar"),
+        ("evaluation.f1", "the entry 'f1'"),
+        ("accuracy.f1", r"the entry 'accuracy\.f1'"),
+    ],
+)
+def test_an_entry_that_is_not_there_is_refused_by_name(fl, replay, on, got):
+    def evaluate(params, rows):
+        return {"accuracy": params["p"], "each": jnp.ones(3) * params["p"]}
+
+    for make in (fl.stopping.patience, fl.stopping.getting_worse):
+        with pytest.raises(ValueError, match=got) as caught:
+            replay(LOSSES, LOSSES, evaluate=evaluate, stop=make(2, on=on))
+        assert "\n" not in str(caught.value)
+    with pytest.raises(ValueError, match="needs validation and evaluate; got neither"):
+        replay(LOSSES, stop=fl.stopping.patience(2, on=on))
+    with pytest.raises(ValueError, match="that the best parameters go by"):
+        replay(LOSSES, LOSSES, evaluate=evaluate, best_on=on)

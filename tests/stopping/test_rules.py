@@ -32,6 +32,15 @@ def impatient(past, epochs, min_delta):
     return since >= epochs
 
 
+# Of what should rise: what is true of the losses is to be true of minus the losses.
+RISING = {
+    "target": lambda s, **how: s.target(4.0, **how),
+    "patience": lambda s, **how: s.patience(3, min_delta=0.01, **how),
+    "patience from the third": lambda s, **how: s.patience(2, start=2, **how),
+    "getting_worse": lambda s, **how: s.getting_worse(2, **how),
+    "relative_change": lambda s, **how: s.relative_change(0.05, **how),
+}
+
 RULES = [
     (lambda s: s.target(4.0), lambda past: past[-1] <= 4.0),
     (lambda s: s.max_epochs(5), lambda past: len(past) >= 5),
@@ -44,6 +53,12 @@ RULES = [
         lambda past: len(past) > 1 and abs(past[-1] - past[-2]) <= 0.05 * past[-2],
     ),
     (lambda s: s.diverged(2.0), lambda past: past[-1] > 2.0 * past[0]),
+    (lambda s: s.patience(2, start=3), lambda past: impatient(past[3:], 2, 0)),
+    (lambda s: s.getting_worse(start=2), lambda past: rising(past[2:], 1)),
+    (
+        lambda s: s.relative_change(0.05, start=4),
+        lambda past: len(past) > 5 and abs(past[-1] - past[-2]) <= 0.05 * past[-2],
+    ),
     (
         lambda s: s.when("odd", lambda seen: seen.epoch == 7),
         lambda past: len(past) == 7,
@@ -66,6 +81,43 @@ def test_rule_stops_where_a_python_loop_does(fl, replay, rule, condition, seed):
     assert np.isnan(run.history.loss[expected:]).all()
     fired = condition(losses[:expected])
     assert run.reason.name == (run.stop.reasons[0] if fired else "epochs")
+
+
+@pytest.mark.parametrize("make", RISING.values(), ids=RISING)
+@pytest.mark.parametrize("on", ["loss", "validation", "accuracy", "evaluation.top.5"])
+def test_what_should_rise_is_watched_as_its_negative_is_that_should_fall(
+    fl, replay, make, on
+):
+    falling = jnp.array(LOSSES)
+    goal = 4.0
+    scores = jnp.where(falling <= goal, 2 * goal - falling, goal - falling)
+
+    def run(values, direction):
+        def evaluate(params, rows):
+            past = jnp.searchsorted(rows.inputs, (1.0 - params["p"]) / 0.1 - 1e-3)
+            value = rows.targets[past]
+            return {"loss": value, "accuracy": value, "top": {"5": value}}
+
+        rule = make(fl.stopping, on=on, direction=direction)
+        # The training losses are what counts the epochs, and must be positive.
+        train = values if on == "loss" else LOSSES
+        return replay(train, values, evaluate=evaluate, stop=rule)
+
+    if make is RISING["target"]:
+        rising, condition = scores, lambda past: past[-1] >= goal
+    elif make is RISING["relative_change"]:
+        rising, condition = falling, RULES[6][1]
+    else:
+        rising, condition = 20 - falling, None
+    found = run(rising, "max")
+    if condition is None:
+        wanted = run(falling, "min")
+        assert (int(found.epochs), found.reason.name) == (
+            int(wanted.epochs),
+            wanted.reason.name,
+        )
+    else:
+        assert int(found.epochs) == first(condition, rising.tolist())
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
@@ -160,11 +212,9 @@ def test_a_stopped_run_is_differentiable_both_ways(fl, problem, float64, epochs)
         (lambda s: s.gradient_norm(-1.0), "tolerance must not be negative"),
         (lambda s: s.relative_change(-1.0), "tolerance must not be negative"),
         (lambda s: s.target(math.nan), "value must be a number; got nan"),
-        (lambda s: s.target(1.0, on="test"), "on must be 'loss', 'validation' or None"),
-        (
-            lambda s: s.relative_change(0.1, on="grads"),
-            "on must be 'loss', 'validation', 'parameters' or None; got 'grads'",
-        ),
+        (lambda s: s.target(1.0, on=""), "on must be 'loss', 'validation', the name"),
+        (lambda s: s.patience(3, direction="up"), "direction must be 'min' or 'max'"),
+        (lambda s: s.getting_worse(start=-1), "start must not be negative; got -1"),
     ],
 )
 def test_bad_settings_are_refused(fl, make, message):
@@ -182,6 +232,7 @@ NUMBERS = {
     "min_delta": (lambda s, x: s.patience(3, min_delta=x), "min_delta"),
     "getting_worse": (lambda s, x: s.getting_worse(x), "epochs"),
     "diverged": (lambda s, x: s.diverged(x), "factor"),
+    "start": (lambda s, x: s.patience(3, start=x), "start"),
 }
 
 
@@ -204,3 +255,8 @@ def test_what_is_not_a_number_is_refused_by_every_rule(fl, make, name, number):
 def test_what_is_not_a_rule_is_refused(fl, problem, stop, plain_annotations):
     with pytest.raises(TypeError, match=r"stop must be a rule .*; got"):
         problem(0.05, stop)
+
+
+def test_never_stops_at_no_epoch(fl, replay):
+    run = replay([math.nan, 1.0, 1.0], stop=fl.stopping.never())
+    assert (int(run.epochs), run.reason.name) == (3, "epochs")

@@ -66,7 +66,19 @@ def test_traced_numbers_pass_unless_their_type_is_wrong():
         jax.eval_shape(check, True)
 
 
-@pytest.mark.parametrize("on", ["", "Loss", 3, ["loss"], np.array("loss"), True])
-def test_quantities_are_names(on):
-    with pytest.raises(ValueError, match="on must be 'loss', 'parameters' or None"):
-        _settings.check_quantity(on, ("loss", "parameters"))
+@pytest.mark.usefixtures("plain_annotations")
+@pytest.mark.parametrize("on", ["", "evaluation.", 3, ["loss"], np.array("loss"), True])
+def test_quantities_have_names(on):
+    with pytest.raises((TypeError, ValueError), match=r"on must be 'loss', .* or None"):
+        _settings.check_quantity("on", on)
+    for good in (None, "loss", "accuracy", "evaluation.loss", "top.5"):
+        _settings.check_quantity("on", good)
+
+
+def test_epochs_that_do_not_count_are_a_whole_number_and_not_negative():
+    for good in (0, 3, np.int64(2), jnp.int32(0)):
+        _settings.check_start("start", good)
+    with pytest.raises(ValueError, match="start must not be negative; got -1"):
+        _settings.check_start("start", -1)
+    with pytest.raises(TypeError, match=r"start must be an integer; got 1\.5"):
+        _settings.check_start("start", 1.5)

@@ -142,9 +142,94 @@ def test_best_refuses_what_is_no_score(swept, by, message):
         swept.best(by=by)
 
 
-def test_best_takes_functions_alone(swept, plain_annotations):
-    with pytest.raises(TypeError, match=r"by must be a function .* got 'loss'"):
-        swept.best("loss")
+def test_best_takes_functions_and_names(swept, plain_annotations):
+    with pytest.raises(TypeError, match=r"by must be a function .* got 3"):
+        swept.best(3)
+    by_function = swept.best(lambda result: result["loss"])
+    assert swept.best("loss").point == by_function.point
+
+
+def test_the_best_may_be_the_highest(swept):
+    losses = np.asarray(swept.result["loss"])
+    where = np.unravel_index(np.nanargmax(losses), losses.shape)
+    for by in ("loss", lambda result: result["loss"]):
+        assert swept.best(by, "max").result["loss"] == losses[where]
+    with pytest.raises(ValueError, match="direction must be 'min' or 'max'; got 'up'"):
+        swept.best("loss", direction="up")
+
+
+@pytest.mark.parametrize("direction", ["min", "max"])
+def test_runs_are_sorted_along_one_axis(swept, direction):
+    sign = -1 if direction == "max" else 1
+    losses = np.asarray(swept.result["loss"]).reshape(-1)
+    order = np.argsort(sign * losses, kind="stable")
+    ranked = swept.sort("loss", direction)
+    assert ranked.axes == (("learning_rate", "momentum"),)
+    np.testing.assert_array_equal(ranked.result["loss"], losses[order])
+    assert np.isnan(losses).any() and np.isnan(ranked.result["loss"][-1])
+    rates, momenta = np.meshgrid(
+        np.asarray(RATES), np.array([0.0, 0.01, 0.9], np.float32), indexing="ij"
+    )
+    np.testing.assert_array_equal(
+        ranked.values["learning_rate"], rates.reshape(-1)[order]
+    )
+    np.testing.assert_array_equal(ranked.values["momentum"], momenta.reshape(-1)[order])
+    np.testing.assert_array_equal(
+        ranked.result["history"], swept.result["history"].reshape(-1, 4)[order]
+    )
+    assert str(ranked).splitlines()[1].split()[2] == f"{losses[order][0]:.6g}"
+
+
+def test_the_first_of_them(swept):
+    ranked, top = swept.sort("loss"), swept.top(3, "loss")
+    assert top.shape == (3,)
+    assert equal(top.result, rows(ranked.result, slice(3)))
+    assert equal(swept.top(99, "loss").result, ranked.result)
+    with pytest.raises(ValueError, match="n must be at least 1; got 0"):
+        swept.top(0, "loss")
+
+
+def test_values_that_are_not_traced_are_sorted_with_their_runs():
+    swept = sweep(
+        lambda name, scale: scale * jnp.float32(len(name)),
+        {"name": ["ab", "c", "def"], "scale": [1.0, 10.0]},
+        static_argnames="name",
+    )
+    ranked = swept.sort(direction="max")
+    assert list(ranked.values["name"]) == ["def", "ab", "c", "def", "ab", "c"]
+    assert ranked.at(name=0).result == 30
+
+
+def test_a_sweep_becomes_a_dictionary_and_a_frame():
+    pandas = pytest.importorskip("pandas")
+    swept = sweep(
+        lambda width, rate: {"loss": rate * width, "half": jnp.bfloat16(rate)},
+        {"width": [8, 16], "rate": [0.5, 0.25]},
+        static_argnames="width",
+    )
+    columns = {
+        "width": [8, 8, 16, 16],
+        "rate": [0.5, 0.25, 0.5, 0.25],
+        "half": [0.5, 0.25, 0.5, 0.25],
+        "loss": [4.0, 2.0, 8.0, 4.0],
+    }
+    found = swept.to_dict()
+    assert {name: column.tolist() for name, column in found.items()} == columns
+    frame = swept.to_pandas()
+    pandas.testing.assert_frame_equal(
+        frame, pandas.DataFrame(columns), check_dtype=False
+    )
+    assert frame.groupby("width")["loss"].min().tolist() == [2.0, 4.0]
+
+
+def test_a_frame_has_all_rows_and_the_reasons():
+    pytest.importorskip("pandas")
+    swept = sweep(
+        RUNS["line that stops"], {"learning_rate": np.linspace(1e-4, 1e-2, 30)}
+    )
+    frame = swept.to_pandas()
+    assert len(frame) == 30
+    assert frame["3"].tolist() == swept.result[3].name.tolist()
 
 
 def test_table_shows_places_numbers_and_reasons():

@@ -1,5 +1,7 @@
 """A pass over the rows."""
 
+from typing import Any, NamedTuple, cast
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -94,3 +96,143 @@ def test_the_loss_of_an_epoch_is_the_mean_over_its_rows(batch_size):
     mean = np.mean(np.arange(7.0) ** 2)
     np.testing.assert_allclose(run.history.loss, mean, rtol=1e-6)
     assert run.state.epoch == 2
+
+
+class Plateau(NamedTuple):
+    rate: jax.Array
+    best: jax.Array
+    seen: jax.Array
+
+
+def on_plateau(rate):
+    """Halves the rate in every epoch whose validation loss is no new lowest one."""
+
+    def init(params):
+        del params
+        return Plateau(jnp.float32(rate), jnp.float32(jnp.inf), jnp.int32(-1))
+
+    def update(updates, state, params=None, *, evaluation=None, epoch=None, **more):
+        del params, more
+        assert evaluation is not None and epoch is not None
+        loss = evaluation["loss"]
+        worse = (epoch != state.seen) & ~(loss < state.best)
+        after = Plateau(
+            jnp.where(worse, state.rate / 2, state.rate),
+            jnp.minimum(state.best, loss),
+            jnp.int32(epoch),
+        )
+        return jax.tree.map(lambda leaf: -after.rate * leaf, updates), after
+
+    return optax.GradientTransformationExtraArgs(init, update)
+
+
+def mean(w, rows, key):
+    return jnp.mean(jnp.square(w - rows))
+
+
+def evaluate(w, rows):
+    return {"loss": jnp.mean(jnp.abs(w - rows))}
+
+
+ROWS, OTHERS = jnp.arange(6.0), jnp.array([2.0, 2.5])
+
+
+def run_on_plateau(rate, state=None, epochs=8, batch_size=None):
+    optimizer = optax.chain(optax.identity(), on_plateau(rate))
+    step = fl.make_train_step(mean, optimizer)
+    state = fl.init_state(KEY, 4.0, optimizer) if state is None else state
+    return fl.fit(
+        step,
+        state,
+        ROWS,
+        OTHERS,
+        epochs=epochs,
+        batch_size=batch_size,
+        evaluate=evaluate,
+    )
+
+
+def rate_of(run: Any) -> Any:
+    return run.state.opt_state[1].rate
+
+
+def plateau_by_hand(rate, epochs, batch_size):
+    """The same as a plain loop: once an epoch, before the first update."""
+    w, best, step = np.float64(4), np.inf, 0
+    for epoch in range(epochs):
+        loss = np.mean(np.abs(w - np.asarray(OTHERS)))
+        rate = rate if loss < best else rate / 2
+        best = min(best, loss)
+        order = np.arange(6) if batch_size is None else documented_rows(epoch)
+        for batch in np.split(order, range(batch_size or 6, 6, batch_size or 6)):
+            w -= rate * 2 * np.mean(w - np.asarray(ROWS)[batch])
+            step += 1
+    return w, rate
+
+
+def documented_rows(epoch):
+    key = jax.random.fold_in(jax.random.fold_in(KEY, 1), epoch)
+    return np.asarray(jax.random.permutation(key, 6))
+
+
+@pytest.mark.parametrize("batch_size", [None, 2, 4])
+def test_a_rate_is_reduced_by_the_validation_loss_once_an_epoch(batch_size):
+    run = run_on_plateau(0.9, batch_size=batch_size)
+    w, rate = plateau_by_hand(0.9, 8, batch_size)
+    assert rate < 0.9
+    np.testing.assert_allclose(rate_of(run), rate, rtol=1e-6)
+    np.testing.assert_allclose(run.state.params, w, rtol=1e-4)
+    half = run_on_plateau(0.9, epochs=4, batch_size=batch_size)
+    whole = run_on_plateau(0.9, half.state, epochs=4, batch_size=batch_size)
+    jax.tree.map(np.testing.assert_array_equal, whole.state[:2], run.state[:2])
+
+
+def test_a_rate_is_reduced_in_every_lane_by_itself():
+    rates = jnp.array([0.1, 0.5, 0.9])
+    lanes = jax.vmap(lambda rate: rate_of(run_on_plateau(rate)))(rates)
+    alone = [rate_of(run_on_plateau(rate)) for rate in rates]
+    np.testing.assert_allclose(lanes, alone, rtol=1e-6)
+    assert len(set(np.asarray(lanes / rates).round(4).tolist())) > 1
+
+
+def test_who_needs_an_evaluation_is_told_that_there_is_none():
+    def update(updates, state, params=None, *, evaluation):
+        return updates, state
+
+    optimizer = optax.chain(
+        optax.GradientTransformationExtraArgs(lambda params: (), cast(Any, update))
+    )
+    step = fl.make_train_step(mean, optimizer)
+    state = fl.init_state(KEY, 4.0, optimizer)
+    with pytest.raises(TypeError, match="optimizer needs the keyword 'evaluation'"):
+        fl.fit(step, state, ROWS, epochs=1)
+
+
+def test_a_step_of_ones_own_takes_the_evaluation_or_leaves_it():
+    def step(state, batch, *, evaluation=None):
+        assert evaluation is not None
+        params = state.params + evaluation["loss"]
+        info = fl.StepInfo(jnp.mean(batch), state.params)
+        return state._replace(params=params, step=state.step + 1), info
+
+    run = fl.fit(
+        step,
+        start(params=jnp.float32(0)),
+        ROWS,
+        OTHERS,
+        epochs=2,
+        evaluate=evaluate,
+        batch_size=6,
+    )
+    # 2.25, the mean of the rows, and then at 2.25 itself 0.25.
+    assert float(run.state.params) == 2.5
+    plain = fl.fit(
+        show,
+        start(params=jnp.float32(0)),
+        ROWS,
+        OTHERS,
+        epochs=2,
+        evaluate=evaluate,
+        batch_size=6,
+    )
+    assert float(plain.state.params) == 0

@@ -222,3 +222,13 @@ def test_functions_of_other_kinds_pass():
     ):
         run = fit(validation=DATA, evaluate=evaluate)
         assert run.history.evaluation.shape == (1,)
+
+
+def test_a_step_may_need_the_evaluation():
+    def step(state, batch, *, evaluation):
+        return STEP(state, batch)
+
+    run = fit(step, validation=DATA, evaluate=EVALUATE)
+    np.testing.assert_array_equal(run.history.loss, fit().history.loss)
+    with pytest.raises(TypeError, match="missing a required argument: 'temperature'"):
+        fit(lambda state, batch, *, temperature: STEP(state, batch))

@@ -231,7 +231,7 @@ def taking(names):
         return scaled(updates, value), state
 
     def gradient_first(grad, state, params=None, *, value_fn, **rest):
-        assert set(rest) == {"value", "obj_fn", "grad_fn"}
+        assert set(rest) == {"value", "obj_fn", "grad_fn", "epoch"}
         return scaled(grad, value_fn(params)), state
 
     def norm(updates, state, params=None, *, grad_fn):

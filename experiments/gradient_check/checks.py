@@ -14,6 +14,7 @@ from jax.flatten_util import ravel_pytree
 from jax.test_util import check_grads
 
 import funclearn as fl
+from funclearn.gradients import Agreement
 
 __all__ = [
     "ACCEPTS",
@@ -31,6 +32,14 @@ __all__ = [
 ACCEPTS, REJECTS, CANNOT_TELL = "accepts", "rejects", "cannot tell"
 CHECKS = JAX, CHEX, OURS = ("check_grads", "chex", "funclearn")
 
+_MEANING = {
+    Agreement.AGREES: ACCEPTS,
+    # `assert_gradients_agree` lets it pass with a warning.
+    Agreement.NEARLY_AGREES: ACCEPTS,
+    Agreement.DISAGREES: REJECTS,
+    Agreement.CANNOT_TELL: CANNOT_TELL,
+}
+
 Gradient: TypeAlias = Callable[[Any, fl.Dataset], Any]
 Objective: TypeAlias = Callable[[Any, fl.Dataset, Any], jax.Array]
 
@@ -41,10 +50,12 @@ class Duel(NamedTuple):
     Attributes:
         verdicts: check -> gradient -> verdict.
         power: the smallest relative error that `compare` would have caught.
+        near: the gradients that `compare` accepts although they only nearly agree.
     """
 
     verdicts: dict[str, dict[str, str]]
     power: float
+    near: tuple[str, ...] = ()
 
 
 def fight(
@@ -55,11 +66,10 @@ def fight(
 ) -> Duel:
     """Puts the gradients to the three checks."""
     report = fl.gradients.compare(objective, params, data, against=candidates)
-    meaning = {"agrees": ACCEPTS, "disagrees": REJECTS, "cannot tell": CANNOT_TELL}
     point, _ = ravel_pytree(params)
     verdicts: dict[str, dict[str, str]] = {check: {} for check in CHECKS}
     for tested in report.closed_forms:
-        verdicts[OURS][tested.name] = meaning[tested.verdict]
+        verdicts[OURS][tested.name] = _MEANING[tested.verdict]
         grads = evaluate(candidates[tested.name], params, data)
 
         def function(point, grads=grads):
@@ -69,7 +79,12 @@ def fight(
         verdicts[CHEX][tested.name] = _verdict(
             chex.assert_numerical_grads, function, point
         )
-    return Duel(verdicts, report.power)
+    near = tuple(
+        tested.name
+        for tested in report.closed_forms
+        if tested.verdict is Agreement.NEARLY_AGREES
+    )
+    return Duel(verdicts, report.power, near)
 
 
 @jax.jit

@@ -162,6 +162,13 @@ def _findings(
             f"{check} accepts {result.accepted} of {result.wrong} wrong gradients and "
             f"rejects {result.rejected} of {result.right} right ones."
         )
+    near = sum(len(duel.near) for duel in duels.values())
+    if near:
+        yield (
+            f"{near} of the gradients that {OURS} accepts agree only nearly, so that "
+            "assert_gradients_agree warns of them: they are farther from finite "
+            "differences than rounding explains, but by less than slips change."
+        )
     for precision in ("float32", "float64"):
         powers = [duel.power for at, duel in duels.items() if at.precision == precision]
         yield (

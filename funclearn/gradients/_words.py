@@ -47,6 +47,8 @@ def _arrays(report: Findings, on_terminal: bool) -> RenderableType:
         zip(report.coordinates.names, report.coordinates.shapes, strict=True)
     ):
         here = report.coordinates.leaf == leaf
+        # Nothing is known to be off from a difference that is known to no digit.
+        measured = here & np.isfinite(report.differences.bounds)
         for tested in report.tested:
             verdict = tested.among(here)
             distances = np.abs(tested.values - report.differences.values)
@@ -55,7 +57,7 @@ def _arrays(report: Findings, on_terminal: bool) -> RenderableType:
                     Text(name),
                     Text(tested.name),
                     f"{np.count_nonzero(here)} of {math.prod(shape)}",
-                    _largest(distances, here, report),
+                    _largest(distances, measured, report),
                     _largest(tested.caught, here, report),
                     verdict,
                 )
@@ -176,10 +178,14 @@ def _doubt(report: Findings) -> str:
     (worst,) = report.worst(1)
     undecided = [tested for tested in report.tested if not tested.decided[worst]]
     tested = max(undecided, key=lambda tested: tested.caught[worst])
+    seen = (
+        f"A relative error of {report.power:.1e} would have been caught"
+        if np.isfinite(report.power)
+        else f"No error at {report.coordinates.name(worst)} would have been caught"
+    )
     return (
-        f"Cannot tell: {_reason(report, tested, worst)}. A relative error of "
-        f"{report.power:.1e} would have been caught; one of {report.resolution:.1e} is "
-        "to be."
+        f"Cannot tell: {_reason(report, tested, worst)}. {seen}; one of "
+        f"{report.resolution:.1e} is to be."
     )
 
 

@@ -52,6 +52,7 @@ def build(
     names: Sequence[str],
     arguments: Sequence[Array],
     cotangents: Sequence[Array | None] | None,
+    active: Sequence[bool] | None = None,
 ) -> Graph:
     """Evaluates and differentiates a jaxpr into a graph.
 
@@ -61,8 +62,9 @@ def build(
         arguments: values of its inputs.
         cotangents: adjoints of its outputs, None standing for zero; None for a graph
             without adjoints.
+        active: which inputs to differentiate with respect to; None for all.
     """
-    tape, outputs = record(jaxpr, names, arguments)
+    tape, outputs = record(jaxpr, names, arguments, active)
     used = _used(tape, outputs, len(arguments))
     local, adjoints = rules(tape, used), None
     if cotangents is not None:
@@ -208,4 +210,9 @@ def _inner(parts: _Parts, position: int) -> Graph | None:
         for name, atom in zip(call.names, call.operands, strict=True)
     ]
     cotangents = None if adjoints is None else call.cotangents
-    return build(call.jaxpr, names, call.arguments, cotangents)
+    # Some operations have no derivative with respect to operands that are data here.
+    active = [
+        not isinstance(atom, Literal) and tape.has_adjoint(entry.operands[atom])
+        for atom in call.operands
+    ]
+    return build(call.jaxpr, names, call.arguments, cotangents, call.active(active))

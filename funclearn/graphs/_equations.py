@@ -28,12 +28,20 @@ class Inside(NamedTuple):
         arguments: their values in this call.
         cotangents: the output's gradient with respect to each of its results, None
             standing for zero; None for a function whose derivative is not used.
+        carry: which of the arguments a loop hands on from step to step.
     """
 
     jaxpr: ClosedJaxpr
     operands: Sequence[Atom]
     arguments: Sequence[Array]
     cotangents: Sequence[Array | None] | None
+    carry: slice = slice(0)
+
+    def active(self, operands: Sequence[bool]) -> list[bool]:
+        """Which arguments depend on marked operands, those of a carry in any step."""
+        start, stop, _ = self.carry.indices(len(operands))
+        parts = operands[:start], operands[start:stop], operands[stop:]
+        return [*parts[0], *_jaxprs.carried(self.jaxpr, *parts), *parts[2]]
 
     @property
     def names(self) -> Sequence[str]:
@@ -209,8 +217,13 @@ def _last_step(
     arguments = [*loop.fixed, *carry, *(rows[last] for rows in loop.rows)]
     n_carry = len(loop.carry)
     from_rows = (rows if rows is None else rows[last] for rows in cotangents[n_carry:])
+    n_fixed = len(loop.fixed)
     return Inside(
-        loop.body, loop.operands, arguments, [*cotangents[:n_carry], *from_rows]
+        loop.body,
+        loop.operands,
+        arguments,
+        [*cotangents[:n_carry], *from_rows],
+        slice(n_fixed, n_fixed + n_carry),
     )
 
 

@@ -94,7 +94,10 @@ class Tape(NamedTuple):
 
 
 def record(
-    jaxpr: ClosedJaxpr, names: Sequence[str], arguments: Sequence[Array]
+    jaxpr: ClosedJaxpr,
+    names: Sequence[str],
+    arguments: Sequence[Array],
+    active: Sequence[bool] | None = None,
 ) -> tuple[Tape, list[Result]]:
     """Evaluates a jaxpr, equation by equation.
 
@@ -102,13 +105,17 @@ def record(
         jaxpr: what to evaluate.
         names: of its inputs.
         arguments: values of its inputs.
+        active: which of these to differentiate with respect to, if they are
+            floating-point; None for all.
 
     Returns:
         The tape, which starts with the inputs, and where the outputs are.
     """
     tape = Tape([], dict(enumerate(names)))
+    flags = [True] * len(arguments) if active is None else active
     inputs = [
-        tape.add(Record("input", (value,), is_inexact(value)))[0] for value in arguments
+        tape.add(Record("input", (value,), flag and is_inexact(value)))[0]
+        for value, flag in zip(arguments, flags, strict=True)
     ]
     return tape, _record(tape, jaxpr, inputs)
 

@@ -22,8 +22,16 @@ from funclearn.testing._axes import (
     follow,
     operand,
 )
-from funclearn.testing._intent import Place, Side, Verdict, as_written, joined, judge
-from funclearn.testing._sources import Site, n_vectorized, sites_of
+from funclearn.testing._intent import (
+    Side,
+    Verdict,
+    as_written,
+    joined,
+    judge,
+    squeezed,
+    summed,
+)
+from funclearn.testing._sources import Place, Site, place_of
 from funclearn.testing._values import Value, Values
 
 __all__ = ["Broadcast", "find_broadcasts"]
@@ -84,6 +92,7 @@ class _Search:
         meant: the keys of those that were meant after all. An operation that was meant
             clears its derivatives, which JAX traces from the same expression.
         if_lost: the keys of those that are meant if the function returns the pairs.
+        waiting: by key, those that are suspected if one sum takes all pairs.
     """
 
     def __init__(self) -> None:
@@ -91,6 +100,7 @@ class _Search:
         self.suspected: list[Broadcast] = []
         self.meant: set[Hashable] = set()
         self.if_lost: set[Hashable] = set()
+        self.waiting: dict[Hashable, Broadcast] = {}
 
     def run(self, jaxpr: ClosedJaxpr) -> list[Broadcast]:
         """Returns the broadcasts that nothing shows to be meant."""
@@ -104,7 +114,9 @@ class _Search:
         }
         found: dict[Hashable, Broadcast] = {}
         for one in self.suspected:
-            if one.key not in self.meant and (one.key, one.result[-1]) not in returned:
+            # An expression that also sets a value against itself makes pairs.
+            is_meant = not self.meant.isdisjoint((one.key, *one.stack[:1]))
+            if not is_meant and (one.key, one.result[-1]) not in returned:
                 # Repeated calls trace an expression again: it counts once.
                 found.setdefault(one.stack[0] if one.stack else one, one)
         return list(found.values())
@@ -128,7 +140,7 @@ class _Search:
         self, equation: JaxprEqn, known: list[_Known], outer: Place
     ) -> list[_Known]:
         """Judges an equation; returns what is known of its results."""
-        place = _place(equation, outer)
+        place = place_of(equation, outer)
         sides = [
             Side(operand(atom, one.origins, place.site), one.value, one.squeezed)
             for atom, one in zip(equation.invars, known, strict=True)
@@ -136,10 +148,13 @@ class _Search:
         if any(_jaxprs.inner_jaxprs(equation)):
             return self.enter(equation, sides, place)
         suspects = self.judge(equation, sides, place)
+        for key in summed(equation, sides):
+            one = self.waiting.get(key)
+            if one and one.result == sides[0].operand.shape:
+                self.suspected.append(one)
         operands = [side.operand for side in sides]
         elsewhere = all(one.maker != place.site for one in known)
         origins = follow(equation, operands, Origin(place.site, True, elsewhere))
-        squeezed = _squeezed(equation, sides, place)
         values = self.values.results(
             equation, [side.value for side in sides], [one.shape for one in operands]
         )
@@ -148,7 +163,7 @@ class _Search:
                 value._replace(suspects=value.suspects | suspects),
                 None if index else origins,
                 place.site,
-                squeezed,
+                squeezed(equation, sides, place),
             )
             for index, value in enumerate(values)
         ]
@@ -218,32 +233,16 @@ class _Search:
             shapes = as_written(one, place.site), as_written(other, place.site)
             broadcast = Broadcast(place.stack, shapes, result)
             if verdict is Verdict.MEANT:
-                self.meant.add(broadcast.key)
+                self.meant |= {broadcast.key, *place.stack[:1]}
                 continue
             suspects.add(broadcast.key)
-            self.suspected.append(broadcast)
-            if verdict is Verdict.IF_LOST:
+            if verdict is Verdict.IF_SUMMED:
+                self.waiting.setdefault(broadcast.key, broadcast)
+            else:
+                self.suspected.append(broadcast)
+            if verdict is not Verdict.ACCIDENT:
                 self.if_lost.add(broadcast.key)
         return suspects
-
-
-def _place(equation: JaxprEqn, outer: Place) -> Place:
-    sites, inside = sites_of(equation), n_vectorized(equation)
-    # The call of a vectorised function is what stretches its arguments.
-    sites = sites[inside:] if inside is not None else sites
-    vectorized = outer.vectorized or inside is not None
-    return Place((*sites, *outer.stack), vectorized)
-
-
-def _squeezed(
-    equation: JaxprEqn, sides: list[Side], place: Place
-) -> tuple[Origin, ...]:
-    squeezed = [origin for side in sides for origin in side.squeezed]
-    if place.vectorized and equation.primitive.name == "squeeze":
-        origins = sides[0].operand.origins
-        gone = (origins[axis] for axis in equation.params["dimensions"])
-        squeezed += filter(None, gone)
-    return tuple(squeezed)
 
 
 def _shape(atom: Var | Literal | DropVar) -> tuple[int, ...]:

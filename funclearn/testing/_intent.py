@@ -4,24 +4,27 @@ Two axes of one length are, in an example made for the purpose, one axis of the 
 the samples. To set every sample against every other is what a kernel does, to its own
 samples, and what a loss never does. So it is meant if the source says so, or if both
 operands are one value; a prediction and its target are two.
+
+A source that expands one operand alone, as `prediction - targets[:, None]`, says
+little: it is how kernels are written, and a common accident too. What tells them apart
+is whether all pairs end in one sum.
 """
 
-import ast
 from collections.abc import Hashable, Iterable, Sequence
 from enum import Enum
 from itertools import permutations
 from typing import NamedTuple, TypeAlias
 
+from funclearn._jaxprs import JaxprEqn
 from funclearn.testing._axes import Operand, Origin
-from funclearn.testing._sources import Site, operand_trees
+from funclearn.testing._sources import Place, Site, n_expanded
 from funclearn.testing._values import Kind, Value
 
-__all__ = ["Place", "Side", "Verdict", "as_written", "joined", "judge"]
+__all__ = ["Side", "Verdict", "as_written", "joined", "judge", "squeezed", "summed"]
 
 # (1, n) against (n,) counts in these only: a sum may add a bias to a batch of one.
 _COMPARISONS = frozenset({"eq", "ne", "lt", "le", "gt", "ge"})
 _COMPARING = _COMPARISONS | {"sub"}
-_INSERTING = frozenset({"expand_dims", "reshape", "broadcast_to"})
 
 _Pair: TypeAlias = tuple[Origin | None, Origin | None]
 """The origins of two axes of length 1, each stretched by the other operand."""
@@ -33,23 +36,7 @@ class Verdict(Enum):
     MEANT = "two sides of one value, or one merely counts"
     ACCIDENT = "nothing says that it was meant"
     IF_LOST = "an accident, unless the function returns what the pairs gave"
-
-
-class Place(NamedTuple):
-    """Where an operation stands.
-
-    Attributes:
-        stack: the expressions that led to it, innermost first.
-        vectorized: whether it stands in a function that `jnp.vectorize` stretches.
-    """
-
-    stack: tuple[Site, ...]
-    vectorized: bool = False
-
-    @property
-    def site(self) -> Site | None:
-        """The expression of the operation itself; None if it is not known."""
-        return self.stack[0] if self.stack else None
+    IF_SUMMED = "an accident if one sum takes all pairs, and they are not returned"
 
 
 class Side(NamedTuple):
@@ -81,10 +68,12 @@ def judge(name: str, one: Side, other: Side, place: Place) -> Verdict | None:
     verdict = _judge_crossing(name, one, other, place)
     if verdict is None and name in _COMPARING and _is_lone_row(one, other, place.site):
         verdict = Verdict.ACCIDENT
-    suspicious = verdict not in {None, Verdict.MEANT}
-    if suspicious and place.site and any(map(_inserts, operand_trees(place.site))):
-        return None
-    return verdict
+    if verdict in {None, Verdict.MEANT, Verdict.IF_SUMMED} or not place.site:
+        return verdict
+    n_inserting = n_expanded(place.site)
+    if n_inserting == 1 and not _are_pairs(name, one.value, other.value):
+        return Verdict.IF_SUMMED
+    return None if n_inserting else verdict
 
 
 def as_written(side: Side, site: Site | None) -> tuple[int, ...]:
@@ -111,10 +100,30 @@ def joined(pairs: Side, table: Side) -> frozenset[Hashable]:
     return pairs.value.suspects if own else frozenset()
 
 
+def summed(equation: JaxprEqn, sides: Sequence[Side]) -> frozenset[Hashable]:
+    """The keys of the pairs of which an equation may take one sum over both axes."""
+    if equation.primitive.name == "reduce_sum" and len(equation.params["axes"]) > 1:
+        return sides[0].value.suspects
+    return frozenset()
+
+
+def squeezed(
+    equation: JaxprEqn, sides: Sequence[Side], place: Place
+) -> tuple[Origin, ...]:
+    """The origins of the axes that `jnp.vectorize` has taken away after an equation."""
+    gone = [origin for side in sides for origin in side.squeezed]
+    if place.vectorized and equation.primitive.name == "squeeze":
+        origins = sides[0].operand.origins
+        own = (origins[axis] for axis in equation.params["dimensions"])
+        gone += filter(None, own)
+    return tuple(gone)
+
+
 def _judge_crossing(name: str, one: Side, other: Side, place: Place) -> Verdict | None:
     pairs = list(_crossings(one.operand, other.operand))
     kinds = {one.value.kind, other.value.kind}
-    if not pairs or any(_both_told(pair, one, other, place) for pair in pairs):
+    told = any(_both_told(pair, one, other, place) for pair in pairs)
+    if not pairs or (told and not _expands_one(pairs, place.site)):
         return None
     if one.value.number == other.value.number:
         return Verdict.MEANT
@@ -124,6 +133,9 @@ def _judge_crossing(name: str, one: Side, other: Side, place: Place) -> Verdict 
     # `labels == arange(k)`, `arange(n) < lengths`, a column times frequencies.
     if Kind.COUNT in kinds and (name in _COMPARISONS or seen):
         return Verdict.MEANT
+    if told:
+        is_meant = _are_pairs(name, one.value, other.value)
+        return None if is_meant else Verdict.IF_SUMMED
     return (
         Verdict.IF_LOST
         if seen and one.value.given and other.value.given
@@ -157,6 +169,29 @@ def _both_told(pair: _Pair, one: Side, other: Side, place: Place) -> bool:
     return not place.vectorized or _are_told(one.squeezed, other.squeezed, place.stack)
 
 
+def _expands_one(pairs: Iterable[_Pair], site: Site | None) -> bool:
+    """Whether the expression expands one operand, and NumPy's rules the other."""
+    return all(
+        first
+        and second
+        and first.written(site) != second.written(site)
+        and (first.implicit(site) or second.implicit(site))
+        for first, second in pairs
+    )
+
+
+def _are_pairs(name: str, one: Value, other: Value) -> bool:
+    """Whether two values are rather paired on purpose than set against each other.
+
+    The scores of two groups, by one model, share a source, and each has one of its own;
+    of a prediction and its target none has, or one alone. A product of two arguments
+    is, as a rule, of times and frequencies.
+    """
+    mine, theirs = one.sources, other.sources
+    alike = bool(mine & theirs) and not (mine < theirs or theirs < mine)
+    return alike or (one.given and other.given and name not in _COMPARING)
+
+
 def _are_told(
     first: Sequence[Origin], second: Sequence[Origin], stack: Sequence[Site]
 ) -> bool:
@@ -182,23 +217,3 @@ def _is_row(row: Operand, flat: Operand, site: Site | None) -> bool:
         return False
     both = mine.inserted and mine.implicit(site)
     return not (mine.explicit(site) or other.explicit(site) or both)
-
-
-def _inserts(node: ast.AST) -> bool:
-    """Whether an operand's own source inserts an axis, perhaps in a NumPy array."""
-    match node:
-        case ast.Subscript(slice=ast.Tuple(elts=parts)):
-            return any(map(_is_newaxis, parts))
-        case ast.Subscript(slice=part):
-            return _is_newaxis(part)
-        case ast.Call(func=ast.Attribute(attr=name) | ast.Name(id=name)):
-            return name in _INSERTING
-        case ast.BinOp(left=left, right=right):
-            return _inserts(left) or _inserts(right)
-        case ast.UnaryOp(operand=inner):
-            return _inserts(inner)
-    return False
-
-
-def _is_newaxis(node: ast.AST) -> bool:
-    return ast.unparse(node).rpartition(".")[2] in {"None", "newaxis"}

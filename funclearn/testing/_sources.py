@@ -18,7 +18,9 @@ from funclearn import _jaxprs
 from funclearn._jaxprs import JaxprEqn
 from funclearn.testing import _calls
 
-__all__ = ["Site", "n_vectorized", "operand_trees", "sites_of"]
+__all__ = ["Place", "Site", "n_expanded", "operand_trees", "place_of", "sites_of"]
+
+_INSERTING = frozenset({"expand_dims", "reshape", "broadcast_to"})
 
 # Where JAX keeps `jnp.vectorize`, which stretches by a `vmap` for every axis.
 _VECTORIZE = os.path.join("numpy", "vectorize.py")
@@ -59,6 +61,32 @@ class Site(NamedTuple):
         return "\n    ".join([place, *(source or ["(its source is not available)"])])
 
 
+class Place(NamedTuple):
+    """Where an operation stands.
+
+    Attributes:
+        stack: the expressions that led to it, innermost first.
+        vectorized: whether it stands in a function that `jnp.vectorize` stretches.
+    """
+
+    stack: tuple[Site, ...]
+    vectorized: bool = False
+
+    @property
+    def site(self) -> Site | None:
+        """The expression of the operation itself; None if it is not known."""
+        return self.stack[0] if self.stack else None
+
+
+def place_of(equation: JaxprEqn, outer: Place) -> Place:
+    """The place of an equation within an equation at the place `outer`."""
+    sites, inside = sites_of(equation), _n_vectorized(equation)
+    # The call of a vectorised function is what stretches its arguments.
+    sites = sites[inside:] if inside is not None else sites
+    vectorized = outer.vectorized or inside is not None
+    return Place((*sites, *outer.stack), vectorized)
+
+
 def sites_of(equation: JaxprEqn) -> list[Site]:
     """The expressions outside JAX that led to an equation, the innermost first.
 
@@ -73,7 +101,7 @@ def sites_of(equation: JaxprEqn) -> list[Site]:
     ]
 
 
-def n_vectorized(equation: JaxprEqn) -> int | None:
+def _n_vectorized(equation: JaxprEqn) -> int | None:
     """How many sites of an equation are within a call of `jnp.vectorize`'s result.
 
     None if it is not within such a call.
@@ -117,6 +145,31 @@ def operand_trees(site: Site) -> list[ast.AST]:
         case ast.Call(args=arguments):
             return list(arguments)
     return []
+
+
+def n_expanded(site: Site) -> int:
+    """How many operands at a site insert an axis within their own source."""
+    return sum(map(_inserts, operand_trees(site)))
+
+
+def _inserts(node: ast.AST) -> bool:
+    """Whether an operand's own source inserts an axis, perhaps in a NumPy array."""
+    match node:
+        case ast.Subscript(slice=ast.Tuple(elts=parts)):
+            return any(map(_is_newaxis, parts))
+        case ast.Subscript(slice=part):
+            return _is_newaxis(part)
+        case ast.Call(func=ast.Attribute(attr=name) | ast.Name(id=name)):
+            return name in _INSERTING
+        case ast.BinOp(left=left, right=right):
+            return _inserts(left) or _inserts(right)
+        case ast.UnaryOp(operand=inner):
+            return _inserts(inner)
+    return False
+
+
+def _is_newaxis(node: ast.AST) -> bool:
+    return ast.unparse(node).rpartition(".")[2] in {"None", "newaxis"}
 
 
 def _parse(text: str) -> ast.AST:

@@ -44,6 +44,7 @@ class Value(NamedTuple):
         given: whether it is an argument of the function under test as it was given.
         whole: whether no axis of it was made by repeating one entry.
         suspects: the places of the broadcasts under suspicion that it depends on.
+        sources: the numbers of the arguments and arrays that it depends on.
     """
 
     number: int
@@ -51,6 +52,7 @@ class Value(NamedTuple):
     given: bool = False
     whole: bool = True
     suspects: frozenset[Hashable] = frozenset()
+    sources: frozenset[int] = frozenset()
 
 
 class Values:
@@ -61,7 +63,8 @@ class Values:
 
     def argument(self, kind: Kind = Kind.DATA, *, given: bool = False) -> Value:
         """A value that is no other."""
-        return Value(self._number(object()), kind, given)
+        number = self._number(object())
+        return Value(number, kind, given, sources=frozenset({number}))
 
     def constant(self, value: object) -> Value:
         """A constant or a literal of a jaxpr."""
@@ -74,7 +77,9 @@ class Values:
         counts = entries.dtype.kind in "iu" and bool(
             (np.diff(entries.ravel()) == 1).all()
         )
-        return Value(number, Kind.COUNT if counts else Kind.DATA)
+        if counts:
+            return Value(number, Kind.COUNT)
+        return Value(number, sources=frozenset({number}))
 
     def results(
         self,
@@ -89,7 +94,7 @@ class Values:
             operands: its operands.
             shapes: their shapes, as they were before the equation stretched them.
         """
-        name, suspects = equation.primitive.name, _suspects(operands)
+        name = equation.primitive.name
         whole = _is_whole(equation, operands, shapes)
         if name in _RESHAPING:
             return [operands[0]._replace(whole=whole)]
@@ -98,13 +103,15 @@ class Values:
         params = tuple((key, repr(value)) for key, value in equation.params.items())
         key = name, params, tuple(one.number for one in operands)
         return [
-            Value(self._number((*key, place)), kind, False, whole, suspects)
+            Value(self._number((*key, place)), kind, False, whole, *_origins(operands))
             for place, _ in enumerate(equation.outvars)
         ]
 
     def unknown(self, operands: Sequence[Value]) -> Value:
         """A result of which nothing is known but what it depends on."""
-        return self.argument()._replace(suspects=_suspects(operands))
+        return Value(
+            self._number(object()), Kind.DATA, False, True, *_origins(operands)
+        )
 
     def _number(self, key: Hashable) -> int:
         return self._numbers.setdefault(key, len(self._numbers))
@@ -129,5 +136,11 @@ def _is_whole(
     return len(whole) != 1 or whole[0]
 
 
-def _suspects(operands: Sequence[Value]) -> frozenset[Hashable]:
-    return frozenset().union(*(one.suspects for one in operands))
+def _origins(
+    operands: Sequence[Value],
+) -> tuple[frozenset[Hashable], frozenset[int]]:
+    """The suspects and the sources of what is computed from some operands."""
+    return (
+        frozenset().union(*(one.suspects for one in operands)),
+        frozenset().union(*(one.sources for one in operands)),
+    )

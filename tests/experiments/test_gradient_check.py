@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import funclearn as fl
-from experiments.gradient_check import Config, chapter, run
+from experiments.gradient_check import Config, chapter, checks, page, run
 from experiments.gradient_check.chapter import RIGHT, SWAPPED, WRONG_MODEL, Setting
 
 LINE = Setting("line", "scaled", "float32")
@@ -89,6 +89,28 @@ def test_precision_is_that_of_the_setting(float64):
         chapter.pose(LINE._replace(precision="float64"), Config())
     ):
         assert leaf.dtype == np.float64
+
+
+def test_gradient_that_nearly_agrees_is_accepted_and_counted():
+    params, data = chapter.pose(LINE, Config())
+    right = chapter.gradients("line", params, data)[RIGHT]
+    candidates = {
+        RIGHT: right,
+        # Far below any slip, and far above the rounding of the line.
+        "nearly right": jax.tree_util.Partial(
+            lambda params, data: jax.tree.map(
+                lambda leaf: leaf * np.float32(1 + 8e-6), right(params, data)
+            )
+        ),
+    }
+    duel = checks.fight(chapter.OBJECTIVES["line"], candidates, params, data)
+    assert set(duel.verdicts[checks.OURS].values()) == {checks.ACCEPTS}
+    assert duel.near == ("nearly right",)
+
+    scores = {checks.OURS: page.score(checks.OURS, {LINE: duel})}
+    duels = {LINE: duel, LINE._replace(precision="float64"): duel}
+    said = " ".join(page._findings(duels, scores))
+    assert "2 of the gradients that funclearn accepts agree only nearly" in said
 
 
 def test_answers_are_on_the_page(result):

@@ -230,3 +230,13 @@ def test_what_a_doubt_says(make_report, found, reason):
     assert text.startswith("Cannot tell: ")
     assert f"{reason} A relative error of " in text
     assert " would have been caught; one of 1.0e-03 is to be." in text
+
+
+def test_a_doubt_in_which_no_error_would_have_been_seen(make_report):
+    report = make_report(RIGHT, caught=np.inf, **UNDECIDED)
+    text = sentences(report)
+    assert (
+        "No error at params.a[2] would have been caught; one of 1.0e-03 is to be."
+        in text
+    )
+    assert "inf" not in text

@@ -95,6 +95,88 @@ def test_two_uses_in_one_operation_are_one_edge(maps):
     assert maps(graph)["xv1"].jacobian() == 6
 
 
+def beta(a, x):
+    """Has a derivative with respect to `x` alone, by JAX and by its closed form."""
+    return jax.scipy.special.betainc(a, 2.0, x)
+
+
+def beta_slope(a, x):
+    """The density of the beta distribution for b = 2, where 1 / B = a (a + 1)."""
+    return x ** (a - 1) * (1 - x) * a * (a + 1)
+
+
+A, X = np.float32(1.5), 0.3
+
+
+@jax.custom_vjp
+def beta_by_rule(a, x):
+    return beta(a, x)
+
+
+beta_by_rule.defvjp(
+    lambda a, x: (beta(a, x), (a, x)),
+    lambda given, u: (None, u * beta_slope(*given)),
+)
+
+
+def scanned(carry, rows=None):
+    """A step of a loop: of a carry of data and of what is differentiated."""
+
+    def step(carry, row):
+        a, x = carry
+        return (a, beta(a if row is None else row, x)), None
+
+    return jax.lax.scan(step, carry, rows, length=1)[0][1]
+
+
+WITHIN = {
+    "rows": lambda x: scanned((jnp.float32(1), x), jnp.array([A])),
+    "carry": lambda x: scanned((jnp.asarray(A), x)),
+    "literal": lambda x: scanned((1.5, x)),
+    "constants": lambda x: jax.lax.scan(
+        lambda x, _: (beta(A * jnp.ones(()), x), None), x, length=1
+    )[0],
+    "while": lambda x: jax.lax.while_loop(
+        lambda state: state[0] < 1,
+        lambda state: (state[0] + 1, state[1], beta(*state[1:])),
+        (0, jnp.asarray(A), x),
+    )[2],
+    "branch": lambda x: jax.lax.cond(x > 0, beta, lambda a, x: a * x, A, x),
+    "checkpoint": lambda x: jax.checkpoint(beta)(jnp.asarray(A), x),
+    "rule": lambda x: beta_by_rule(jnp.asarray(A), x),
+    "loop in loop": lambda x: jax.lax.scan(
+        lambda x, a: (scanned((a, x)), None), x, jnp.array([A])
+    )[0],
+}
+
+
+@pytest.mark.parametrize("function", WITHIN.values(), ids=WITHIN)
+def test_nothing_is_differentiated_with_respect_to_data(function):
+    graph = graphs.trace(function, X)
+    np.testing.assert_allclose(graph.node("x").adjoint, beta_slope(1.5, X), rtol=1e-4)
+    assert graphs.to_text(graph)
+
+
+def test_what_a_loop_makes_of_data_and_inputs_is_differentiated():
+    """The first carry is data before the loop alone."""
+
+    def function(x):
+        start = (jnp.asarray(A), x)
+
+        def step(carry, _):
+            return (carry[0] * carry[1], carry[1] + 1), None
+
+        return jax.lax.scan(step, start, length=2)[0][0]
+
+    graph = graphs.trace(function, 2.0)
+    # 1.5 x (x + 1) at 2
+    assert graph.node("x").adjoint == 1.5 * (2 * 2 + 1)
+    loop = graph.node("v1")
+    assert loop.inner is not None
+    given = [node.adjoint for node in loop.inner.nodes if node.operation == "input"]
+    assert given == [3.0, 3.0]
+
+
 def built(function, arguments, cotangents):
     jaxpr = jax.make_jaxpr(function)(*arguments)
     names = [*"xyz"][: len(arguments)]

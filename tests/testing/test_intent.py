@@ -146,6 +146,44 @@ class Accidents:
         minus = jnp.frompyfunc(lambda p, t: p - t, 2, 1, identity=0.0)
         return jnp.mean(minus(x @ w, y) ** 2)
 
+    def column_within_the_expression(w, x, y):
+        return jnp.mean((x @ w - y[:, None]) ** 2)
+
+    def column_of_predictions_within_the_expression(w, x, y):
+        return jnp.sum(jnp.abs((x @ w)[:, jnp.newaxis] - y))
+
+    def reshaped_within_the_expression(w, x, y):
+        return jnp.linalg.norm(x @ w - y.reshape(-1, 1))
+
+    def accuracy_within_the_expression(w, x, y):
+        return jnp.mean((x @ w > 0) == (y > 0)[:, None])
+
+    def entropy_within_the_expression(w, x, y):
+        p = jax.nn.sigmoid(x @ w)
+        return -jnp.mean(y[:, None] * jnp.log(p) + (1 - y[:, None]) * jnp.log(1 - p))
+
+    def gradient_within_the_expression(w, x, y):
+        def loss(w):
+            return jnp.mean(jnp.square(x @ w - jnp.expand_dims(y, 1)))
+
+        return jax.value_and_grad(loss)(w)
+
+    def targets_of_the_inputs(w, x, y):
+        return jnp.mean((x @ w - x[:, 0][:, None]) ** 2)
+
+    def arguments_within_the_expression(w, x, y):
+        return jax.jit(lambda p, t: jnp.mean((p - t[:, None]) ** 2))(x[:, 0], y)
+
+    def numpy_column_within_the_expression(w, x, y):
+        targets = np.linspace(0, 1, N, dtype=np.float32)
+        return jnp.mean((x @ w - targets[:, None]) ** 2)
+
+    def mapped_within_the_expression(w, x, y):
+        def loss(rate):
+            return jnp.mean((x @ (rate * w) - y[:, None]) ** 2)
+
+        return jax.vmap(loss)(jnp.ones(5))
+
 
 class Meant:
     """The defaults say what each is given."""
@@ -202,6 +240,44 @@ class Meant:
 
     def hessian_of_cosines(x=INPUTS, y=INPUTS):
         return jax.hessian(lambda x: jnp.sum(Meant.cosines(x, y)))(x)
+
+    def kernel_features(x=FLAT, centres=FLAT, w=FLAT, y=FLAT):
+        prediction = jnp.exp(-((x[:, None] - centres) ** 2)) @ w
+        return jnp.mean((prediction - y) ** 2)
+
+    def kernel_sums(x=FLAT, centres=FLAT, w=FLAT, y=FLAT):
+        prediction = jnp.sum(w * jnp.exp(-((x[:, None] - centres) ** 2)), axis=1)
+        return jnp.mean((prediction - y) ** 2)
+
+    def nearest(x=FLAT, y=FLAT):
+        return jnp.mean(jnp.min(jnp.abs(x[:, None] - y), axis=1))
+
+    def discrepancy(x=FLAT, y=FLAT, scale=FLAT):
+        def kernel(a, b):
+            return jnp.mean(jnp.exp(-((a[:, None] - b) ** 2)))
+
+        z = scale * y
+        return kernel(x, x) + kernel(z, z) - 2 * kernel(x, z)
+
+    def ranking_of_two_groups(w=PARAMS, positive=INPUTS, negative=INPUTS):
+        one, other = positive @ w, negative @ w
+        return jnp.mean(jax.nn.softplus(other - one[:, None]))
+
+    def ranking_of_halves(w=PARAMS, x=INPUTS):
+        scores = jnp.concatenate([x, -x]) @ w
+        return jnp.mean(scores[:N, None] > scores[N:])
+
+    def waves(times=FLAT, frequencies=FLAT):
+        return jnp.sum(jnp.sin(times[:, None] * frequencies))
+
+    def transport(f=FLAT, g=FLAT, cost=TABLE, w=FLAT):
+        return jnp.sum(jnp.exp((w * f)[:, None] + g - cost))
+
+    def pairs_in_both(x=FLAT, y=FLAT):
+        return jnp.mean(jnp.abs(x[:, None] - y[None, :]))
+
+    def pairs_of_one(x=FLAT):
+        return jnp.mean(jnp.abs(x[:, None] - x)), jnp.sum(x[:, None] * x)
 
     def one_hot(labels=LABELS):
         return labels[:, None] == jnp.arange(N)
@@ -345,6 +421,19 @@ def test_pairs_of_arguments_are_meant_where_the_function_returns_them(message_of
 
     assert "`column` (8, 1) meets `z` (8,)" in message_of(loss, FLAT, FLAT)
     assert_no_silent_broadcast(both, FLAT, FLAT)
+
+
+def test_pairs_of_one_expression_may_be_returned_beside_their_mean(message_of):
+    def loss(w, x, y):
+        return jnp.mean(x @ w - y[:, None])
+
+    def both(w, x, y):
+        pairs = x @ w - y[:, None]
+        return Losses(jnp.mean(pairs), pairs)
+
+    message = message_of(loss, PARAMS, INPUTS, FLAT)
+    assert "`(x @ w)` (8,) meets `y[:, None]` (8, 1)" in message
+    assert_no_silent_broadcast(both, PARAMS, INPUTS, FLAT)
 
 
 def test_what_is_computed_from_the_pairs_does_not_speak_for_them(message_of):

@@ -14,7 +14,7 @@ import pytest
 from funclearn import _jaxprs
 from funclearn.testing import assert_no_silent_broadcast
 from funclearn.testing._calls import to_jaxpr
-from funclearn.testing._sources import Site, operand_trees, sites_of
+from funclearn.testing._sources import Site, n_expanded, operand_trees, sites_of
 
 N = 4
 FLAT, COLUMN = (jax.ShapeDtypeStruct(shape, jnp.float32) for shape in [(N,), (N, 1)])
@@ -115,6 +115,20 @@ def in_place(p, t):
 
 def test_operands_of_an_assignment_in_place():
     assert texts(in_place, FLAT, FLAT) == [["p", "t"]]
+
+
+@pytest.mark.parametrize(
+    ("function", "count"),
+    [
+        (lambda p, t: p - t, 0),
+        (lambda p, t: p[:, None] - t, 1),
+        (lambda p, t: -jnp.exp(p).reshape(-1, 1) - t, 1),
+        (lambda p, t: p[:, None] - jnp.expand_dims(t, 0), 2),
+    ],
+)
+def test_operands_that_insert_an_axis_are_counted(function, count):
+    with jax.numpy_rank_promotion("allow"):
+        assert n_expanded(sites(function, FLAT, FLAT)[0]) == count
 
 
 def test_without_columns_every_expression_of_the_line_counts():

@@ -110,3 +110,15 @@ def test_suspects_are_handed_on():
 
 def test_keys_are_data():
     assert Values().constant(jax.random.key(0)).kind is Kind.DATA
+
+
+def test_sources_are_the_arguments_and_arrays_that_a_value_is_made_of():
+    def function(x, y):
+        return x[:, None] * 2, jnp.sin(x) - y, jnp.arange(4) + 1, x + np.ones(4)
+
+    (one, both, count, array), given = values_of(function, FLAT, FLAT)
+    x, y = (argument.sources for argument in given)
+    assert (one.sources, both.sources, count.sources) == (x, x | y, frozenset())
+    assert x < array.sources and len(array.sources) == 2
+    unknown = Values().unknown([one, both])
+    assert unknown.sources == x | y

@@ -11,6 +11,8 @@ CASES = {
     "stopping": 1000,
     "gradients": 1500,
     "programs": 300,
+    "curves": 1500,
+    "divergence": 200,
     "dtypes": 1000,
     "tables": 500,
 }

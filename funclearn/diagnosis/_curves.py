@@ -5,33 +5,32 @@ from typing import NamedTuple
 
 import numpy as np
 
-__all__ = [
-    "FLAT",
-    "HORIZON",
-    "Measures",
-    "Training",
-    "Validation",
-    "has_risen",
-    "measure",
-]
+from funclearn.diagnosis._falls import Fall, fall_of
+from funclearn.diagnosis._smoothing import (
+    ends,
+    error_of_change,
+    jitter_of,
+    smooth,
+    wandering,
+)
+
+__all__ = ["FLAT", "Measures", "Training", "Validation", "measure"]
 
 # Less than the few per cent that decide nothing (_verdicts.py).
 FLAT = 0.01
 """A loss that changes by less than this part of it does not change."""
 
-# Finite, since a fall that does not slow down has no floor.
-HORIZON = 20
-"""How many times as long as it lasted a run is thought to go on."""
-
-# Of the first training loss: more than the few per cent that decide nothing, for it
-# alone counts in runs of a few epochs, whose jitter cannot be measured.
-_RISEN = 0.1
-# Times the first training loss; an explosion bends a curve like jitter, which would
-# hide it without this bound.
-_EXPLODED = 10.0
-# Losses are computed in single precision; a hundred of its roundings are those of a
-# number of about 100.
-_ROUNDING = 100 * float(np.finfo(np.float32).eps)
+# Of the epochs: the first of them may only forget where the parameters began, which
+# can be any multiple of what there is to learn.
+_TRANSIENT = 1 / 50
+# Standard errors that what is learnt must have, so that parts of it can be told.
+_CLEARLY = 10.0
+# Times an error, that epochs which depend on each other may make it.
+_DEPENDENT = 2.5
+# Standard errors of the jitter. The lowest of some twenty smoothed values lies two
+# below its own mean by chance, the jitter itself is uncertain, and what
+# one epoch hands on to the next does not show in it.
+_JITTERS = 6.0
 
 
 class Training(NamedTuple):
@@ -43,7 +42,8 @@ class Training(NamedTuple):
         lowest_training: the lowest value of the smoothed curve.
         last_training: the last loss, unless it is high by chance.
         jitter: the standard deviation of a single loss about the curve.
-        floor: what the smoothed curve seems to fall to.
+        floor: what the curve seems to fall to.
+        learnt: by how much it fell, but for the very first epochs.
     """
 
     epochs: float
@@ -52,26 +52,41 @@ class Training(NamedTuple):
     last_training: float
     jitter: float
     floor: float
+    learnt: float
 
 
 class Validation(NamedTuple):
     """What is measured on a validation curve beside the training curve.
 
     Attributes:
+        first_validation: its first value.
         lowest_validation: the lowest value of the smoothed curve.
         last_validation: its last value.
         validation_floor: what it seems to fall to.
         validation_falls_until: the epoch, counted from 1, until which it falls.
-        parting: by how much of its last value the curves part from there on.
+        validation_learnt: by how much it fell, but for the very first epochs.
+        rise: how far it has risen since it was lowest, more than the training loss.
+        scale: its last value, or its range where it may be negative.
+        parting: by how much of the scale the curves part from there on.
         by_chance: by how much chance could part them.
+        by_jitter: by how much jitter alone could.
+        by_rows: by how much a small number of rows alone could.
+        lost: the part of what the training loss learnt that it did not.
     """
 
+    first_validation: float
     lowest_validation: float
     last_validation: float
     validation_floor: float
     validation_falls_until: float
+    validation_learnt: float
+    rise: float
+    scale: float
     parting: float
     by_chance: float
+    by_jitter: float
+    by_rows: float
+    lost: float
 
 
 class Measures(NamedTuple):
@@ -79,149 +94,141 @@ class Measures(NamedTuple):
 
     Attributes:
         training: on its training curve.
+        training_fall: how that goes on.
         validation: on its validation curve; None without one.
-        share_of_baseline: the last training loss as a part of the baseline; None
-            without a baseline.
+        validation_fall: how that goes on.
     """
 
     training: Training
+    training_fall: Fall
     validation: Validation | None = None
-    share_of_baseline: float | None = None
+    validation_fall: Fall | None = None
 
     def by_name(self) -> dict[str, float]:
         """The numbers that there are, by their names."""
         numbers = self.training._asdict()
         if self.validation is not None:
             numbers |= self.validation._asdict()
-        if self.share_of_baseline is not None:
-            numbers["share_of_baseline"] = self.share_of_baseline
         return numbers
 
 
 def measure(
-    training: np.ndarray, judged: np.ndarray | None = None, *, rows: float
+    training: np.ndarray,
+    judged: np.ndarray | None = None,
+    *,
+    rows: float,
+    comparable: bool = True,
 ) -> Measures:
     """Measures a training curve and, if there is one, the validation curve beside it.
 
     Args:
-        training: `(epochs,)`, finite and not negative.
+        training: `(epochs,)`, finite.
         judged: the validation loss, likewise.
         rows: number of rows that it is a mean over.
+        comparable: whether it is the same loss, so that a gap between them says
+            something.
     """
-    curve, jitter = _smooth(training), _jitter(training)
-    _, last = _ends(training, curve, jitter)
+    curve, jitter = smooth(training), jitter_of(training)
+    first, last = ends(training, curve, jitter)
+    fall = fall_of(training, jitter)
     measured = Training(
         epochs=float(len(training)),
         first_training=float(training[0]),
         lowest_training=float(curve.min()),
         last_training=last,
         jitter=jitter,
-        floor=_floor(curve, jitter),
+        floor=_above_zero(fall.floor, training),
+        learnt=_learnt(first, curve, jitter),
     )
     if judged is None:
-        return Measures(measured)
-    return Measures(measured, _measure_validation(judged, curve, jitter, rows))
+        return Measures(measured, fall)
+    judged_fall = fall_of(judged, jitter_of(judged))
+    validation = _beside(judged, judged_fall, training, jitter, rows)
+    if not comparable:
+        parting = max(validation.rise, 0.0) / validation.scale
+        validation = validation._replace(parting=parting)
+    return Measures(measured, fall, validation, judged_fall)
 
 
-def _measure_validation(
-    judged: np.ndarray, curve: np.ndarray, jitter: float, rows: float
+def _beside(
+    judged: np.ndarray,
+    judged_fall: Fall,
+    training: np.ndarray,
+    jitter: float,
+    rows: float,
 ) -> Validation:
-    judged_curve, judged_jitter = _smooth(judged), _jitter(judged)
-    end = int(np.argmax(judged_curve <= (1 + FLAT) * judged_curve.min()))
-    # A loss may end at zero.
-    scale = max(judged_curve[-1], np.finfo(np.float32).tiny)
-    by_jitter = _error_of_change(curve, math.hypot(jitter, judged_jitter)) / scale
-    # Three standard errors of the jitter and two of a mean over the rows: both kinds
-    # are explained in _verdicts.py.
-    by_chance = math.hypot(3 * by_jitter, 2 * math.sqrt(2 / rows))
+    curve, judged_curve = smooth(training), smooth(judged)
+    judged_jitter = jitter_of(judged)
+    lowest = float(judged_curve.min())
+    last = ends(judged, judged_curve, judged_jitter)[1]
+    # Without a zero, as for likelihoods, the only scale is the range. A loss may end
+    # at zero.
+    signed = bool(judged.min() < 0)
+    reach = max(float(judged_curve.max()), float(judged[0])) - lowest
+    scale = max(reach if signed else last, float(np.finfo(np.float32).tiny))
+    end = int(np.argmax(judged_curve <= lowest + FLAT * (scale if signed else lowest)))
+    noise = math.hypot(jitter, judged_jitter)
+    by_jitter = _by_jitter(judged_curve, noise) / scale
+    # Two standard errors of a mean over the rows, as explained in _verdicts.py.
+    by_rows = 2 * math.sqrt(2 / rows)
+    by_chance = math.hypot(by_jitter, by_rows)
     gaps = np.maximum(judged_curve - curve, 0.0)
-    parting = (gaps[-1] - gaps[end]) / scale
-    # A penalty or noise may hold the training loss above, so a rise counts by itself;
-    # but the lowest of many noisy values lies below the last by chance.
-    rise = judged_curve[-3:].min() - judged_curve[end]
-    rise = min(rise, rise - (curve[-1] - curve[end])) / scale
+    rise = _rise(judged_curve, min(judged_curve[-3:].min(), last), curve, end)
+    parting = float(gaps[-1] - gaps[end]) / scale
     return Validation(
-        lowest_validation=judged_curve.min(),
-        last_validation=judged_curve[-1],
-        validation_floor=_floor(judged_curve, judged_jitter),
+        first_validation=float(judged[0]),
+        lowest_validation=lowest,
+        last_validation=last,
+        validation_floor=_above_zero(judged_fall.floor, judged),
         validation_falls_until=end + 1.0,
-        parting=max(parting, rise) if rise > by_chance else parting,
+        validation_learnt=_learnt(float(judged[0]), judged_curve, judged_jitter),
+        rise=rise,
+        scale=scale,
+        parting=max(parting, rise / scale) if rise > by_chance * scale else parting,
         by_chance=by_chance,
+        by_jitter=by_jitter,
+        by_rows=by_rows,
+        lost=_lost(training, judged, noise),
     )
 
 
-def has_risen(training: np.ndarray, *, stopped: bool = False) -> bool:
-    """Whether a training loss ends above its start by more than chance and rounding.
-
-    Args:
-        training: `(epochs,)`, finite.
-        stopped: whether a rule stopped the run since it diverged; then any rise counts.
-    """
-    if stopped and training[-1] > training[0]:
-        return True
-    jitter = _jitter(training)
-    first, last = _ends(training, _smooth(training), jitter)
-    # A difference jitters √2 times as much; but an explosion bends like jitter, too.
-    jittering = min(3 * math.sqrt(2) * jitter, _EXPLODED * abs(first))
-    # Squared rounding errors of a fit to targets of up to about 100 are no rise.
-    return last - first > max(_RISEN * abs(first), jittering, _ROUNDING**2)
+def _by_jitter(curve: np.ndarray, noise: float) -> float:
+    """How far jitter could move the end of a smoothed curve from another value."""
+    error = error_of_change(curve, noise)
+    # What wanders by more is no chance, but cycles of the learning rate.
+    return _JITTERS * max(error, min(wandering(curve), _DEPENDENT * error))
 
 
-def _half_width(curve: np.ndarray) -> int:
-    # A window is a twentieth of the run; one of fewer than 40 epochs is left as it is.
-    return min(len(curve) // 40, 50)
+def _rise(judged: np.ndarray, last: float, curve: np.ndarray, end: int) -> float:
+    """How far a validation curve has risen, more than the training curve."""
+    # A penalty or noise may hold the training loss above, so a rise counts by itself;
+    # but the lowest of many noisy values lies below the last by chance.
+    rise = last - judged[end]
+    return float(min(rise, rise - (curve[-1] - curve[end])))
 
 
-def _smooth(curve: np.ndarray) -> np.ndarray:
-    """A running median, which leaves a falling or rising curve where it is."""
-    half = _half_width(curve)
-    padded = np.pad(curve, half, mode="reflect")
-    windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * half + 1)
-    return np.median(windows, axis=-1)
+def _above_zero(floor: float, losses: np.ndarray) -> float:
+    """A floor, which no loss that is never negative falls below."""
+    return max(floor, 0.0) if losses.min() >= 0 else floor
 
 
-def _ends(
-    training: np.ndarray, curve: np.ndarray, jitter: float
-) -> tuple[float, float]:
-    """The first loss, unless it is low, and the last, unless it is high, by chance."""
-    # A twentieth of the run, as for the smoothed curve.
-    few = min(5, 1 + len(training) // 20)
-    exploded = _EXPLODED * abs(training[0])
-    first = max(training[0], min(np.median(training[:few]), exploded))
-    last = min(curve[-1], np.median(training[-few:]))
-    # A running median hides what happens in its last half width.
-    up = training[-3:].min()
-    if training[-1] > _EXPLODED * abs(first):
-        up = training[-1]
-    return float(first), float(up if up - last > 3 * jitter else last)
+def _learnt(first: float, curve: np.ndarray, jitter: float) -> float:
+    later = curve[int(_TRANSIENT * len(curve))] - curve[-1]
+    clear = _CLEARLY * error_of_change(curve, jitter)
+    return float(later if later > clear else max(first - curve[-1], 0.0))
 
 
-def _jitter(curve: np.ndarray) -> float:
-    """Standard deviation of the curve's second half about its own course."""
-    # A falling loss bends by itself, and most at the beginning.
-    half = curve[len(curve) // 2 :]
-    bends = np.diff(half, 2)
-    # Normal jitter has a median size of 0.6745 deviations, and √6 as much in a bend.
-    size = np.median(np.abs(bends)) / (0.6745 * math.sqrt(6)) if bends.size else 0.0
-    return max(float(size), _ROUNDING * abs(float(np.median(half))))
-
-
-def _error_of_change(curve: np.ndarray, jitter: float) -> float:
-    """Standard error of the difference between two values of a smoothed curve."""
-    # A median has π/2 times the variance of a mean, and a difference twice that.
-    return jitter * math.sqrt(math.pi / (2 * _half_width(curve) + 1))
-
-
-def _floor(curve: np.ndarray, jitter: float) -> float:
-    """Where a smoothed curve ends up if its falls go on as now, up to the horizon."""
-    half = _half_width(curve)
-    inner = curve[half : len(curve) - half]  # the median lags behind at the ends
-    if len(inner) < 3:
-        return float(curve[-1])
-    tenth = max(1, len(inner) // 10)
-    before, fall = -np.diff(inner[[-1 - 2 * tenth, -1 - tenth, -1]])
-    if fall <= 3 * _error_of_change(curve, jitter):
-        return float(curve[-1])
-    ratio = min(fall / before, 1.0) if before > 0 else 1.0
-    falls = fall * ratio ** np.arange(1, HORIZON * len(curve) // tenth + 1)
-    return max(0.0, float(curve[-1] - falls.sum()))
+def _lost(training: np.ndarray, judged: np.ndarray, noise: float) -> float:
+    """The largest part of what was learnt that does not hold for other rows."""
+    curve, judged_curve = smooth(training), smooth(judged)
+    later, lost = int(_TRANSIENT * len(curve)), 0.0
+    # A running median hides the first epochs, in which most may be learnt.
+    windows = (
+        (training[0], judged[0], noise),
+        (curve[later], judged_curve[later], error_of_change(curve, noise)),
+    )
+    for start, judged_start, error in windows:
+        learnt = start - curve[-1]
+        if learnt > _CLEARLY * error:
+            lost = max(lost, 1 - float((judged_start - judged_curve[-1]) / learnt))
+    return lost

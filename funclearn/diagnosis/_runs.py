@@ -1,5 +1,7 @@
 """What a verdict and an explanation read of a run."""
 
+from typing import NamedTuple
+
 import jax
 import numpy as np
 from jaxtyping import PyTree
@@ -8,13 +10,42 @@ from funclearn.objectives import loss_entry
 from funclearn.training import History, Run
 
 __all__ = [
+    "Curves",
     "all_finite",
+    "curves_of",
     "default_history",
     "ends_finite",
     "first_not_finite",
-    "loss_curves",
     "was_stopped",
 ]
+
+_PREFIX = "evaluation."
+
+
+class Curves(NamedTuple):
+    """The curves of a run that are judged.
+
+    Attributes:
+        training: `(epochs,)`, the training loss.
+        judged: `(epochs,)`, what is looked at beside it, so that lower is better: a
+            metric that should rise is taken from 1, or from 0 where it exceeds that
+            or is never positive.
+        name: what that is, for a sentence.
+        top: what it was taken from; None for what should fall.
+        comparable: whether it is the training loss on other rows.
+        declared: whether the caller said which direction is the better one.
+    """
+
+    training: np.ndarray
+    judged: np.ndarray | None = None
+    name: str = "validation loss"
+    top: float | None = None
+    comparable: bool = True
+    declared: bool = False
+
+    def original(self, value: float) -> float:
+        """A value of `judged` as the metric that it was."""
+        return value if self.top is None else self.top - value
 
 
 def default_history(run: Run) -> History:
@@ -32,40 +63,72 @@ def default_history(run: Run) -> History:
     return history
 
 
-def loss_curves(run: Run) -> list[np.ndarray]:
-    """The training loss and, if there is one, the validation loss.
+def curves_of(run: Run, on: str | None = None, direction: str = "min") -> Curves:
+    """The training loss, and what is judged beside it.
+
+    Args:
+        run: a single run.
+        on: as in `diagnose`.
+        direction: likewise.
 
     Returns:
-        One or two arrays `(epochs,)` in double precision, of the epochs that ran.
+        The curves of the epochs that ran, in double precision.
 
     Raises:
         TypeError: if the history is not the default one.
-        ValueError: if it is a mapped run, no epoch ran, a loss is negative, or the
-            metrics hold no `"loss"`.
+        ValueError: if it is a mapped run, no epoch ran, or there is no such metric or
+            direction.
     """
+    if direction not in ("min", "max"):
+        raise ValueError(f"direction must be 'min' or 'max'; got {direction!r}.")
     history = default_history(run)
-    evaluation = history.evaluation
-    if isinstance(evaluation, dict) and "loss" not in evaluation:
-        raise ValueError(
-            "run.history.evaluation must have the entry 'loss'; got "
-            f"{', '.join(map(repr, evaluation)) or 'none'}."
-        )
-    judged = loss_entry(evaluation)
-    losses = [loss for loss in (history.loss, judged) if loss is not None]
-    shapes = {np.shape(loss) for loss in losses}
+    metric = _metric(history.evaluation, on)
+    shapes = {np.shape(loss) for loss in (history.loss, metric) if loss is not None}
     if len(shapes) != 1 or len(*shapes) != 1:
         raise ValueError(
             f"run must have one loss an epoch; got {', '.join(map(str, shapes))}. One "
             "lane of a mapped run is jax.tree.map(lambda leaf: leaf[lane], run)."
         )
     # A running median needs comparisons that do not round to single precision again.
-    curves = [np.asarray(loss, np.float64)[: int(run.epochs)] for loss in losses]
-    if not curves[0].size:
+    training = np.asarray(history.loss, np.float64)[: int(run.epochs)]
+    if not training.size:
         raise ValueError(f"run must have epochs; got {run.epochs}.")
-    lowest = min(np.nanmin(np.r_[curve, np.inf]) for curve in curves)
-    if lowest < 0:
-        raise ValueError(f"run must have losses that are not negative; got {lowest:g}.")
-    return curves
+    if metric is None:
+        return Curves(training)
+    judged = np.asarray(metric, np.float64)[: int(run.epochs)]
+    name = (on or "validation").removeprefix(_PREFIX)
+    loss = name in ("loss", "validation")
+    found = Curves(
+        training,
+        judged,
+        "metric" if loss else f"metric {name!r}",
+        comparable=loss and direction == "min",
+        declared=on is not None or isinstance(history.evaluation, dict),
+    )
+    if direction == "max":
+        # What is never positive is a loss with its sign turned.
+        largest = np.max(judged, initial=-np.inf, where=np.isfinite(judged))
+        top = 1.0 if 0 < largest <= 1 else 0.0
+        return found._replace(judged=top - judged, top=top, declared=True)
+    return found._replace(name="validation loss") if loss else found
+
+
+def _metric(evaluation: PyTree, on: str | None) -> PyTree:
+    """The entry of an evaluation that is judged; None without one."""
+    if on == "loss" or (on is None and evaluation is None):
+        return None
+    if on is None or on == "validation":
+        name, found = "loss", loss_entry(evaluation)
+    else:
+        name = on.removeprefix(_PREFIX)
+        found = evaluation.get(name) if isinstance(evaluation, dict) else None
+    if found is None:
+        names = evaluation if isinstance(evaluation, dict) else ()
+        raise ValueError(
+            f"run.history.evaluation must have the entry {name!r}, or on must name "
+            f"another; got {', '.join(map(repr, names)) or 'none'}."
+        )
+    return found
 
 
 def first_not_finite(curve: np.ndarray) -> int | None:

@@ -1,15 +1,15 @@
 """What the curves of a run say: too little learnt, too much, or enough.
 
-The training loss must fall for anything to be learnt. From where it goes on falling
-and the validation loss does not follow, the curves part: the model learns what holds
-for the training rows alone. Chance parts them too, in two ways:
+The training loss must fall for anything to be learnt. Where the validation loss does
+not follow it, by its course or by its level, the model learns what holds for the
+training rows alone. Chance parts the curves too, in two ways:
 
 - a curve jitters, with minibatches for instance; by how much is measured from the
-  distance of every loss to the line between its neighbours;
+  distance of every loss to a smooth course;
 - a mean over n rows is uncertain: for squared normal errors its relative standard error
   is √(2/n), and for most other losses of that size.
 
-Changes of less than three standard errors of the first kind or two of the second, or of
+Changes of less than six standard errors of the first kind or two of the second, or of
 a few per cent, decide nothing.
 """
 
@@ -20,34 +20,30 @@ from typing import NamedTuple
 
 import numpy as np
 
-from funclearn._checks import leading_length, positive_number
+from funclearn._checks import is_static_number, leading_length, positive_number
 from funclearn._types import Batch
-from funclearn.diagnosis._causes import REPORTS, Cause, Kind
-from funclearn.diagnosis._curves import (
-    FLAT,
-    Measures,
-    Validation,
-    has_risen,
-    measure,
-)
+from funclearn.diagnosis._causes import REPORTS, Cause, Kind, as_html
+from funclearn.diagnosis._curves import Measures, measure
+from funclearn.diagnosis._judgement import judge
+from funclearn.diagnosis._rises import has_risen
 from funclearn.diagnosis._runs import (
+    Curves,
+    curves_of,
     ends_finite,
     first_not_finite,
-    loss_curves,
     was_stopped,
 )
 from funclearn.training import Run
 
 __all__ = ["Verdict", "diagnose"]
 
-# A floor is read off tenths of a run, and a tenth needs an epoch.
-_FEWEST_EPOCHS = 10
-# Of the last loss; a few per cent decide nothing.
-_STILL_TO_FALL = 0.05
-# Of the last validation loss: more than the few per cent that decide nothing.
-_PARTED = 0.1
-# Of the baseline: a model is better than a constant only by more than a few per cent.
-_LIKE_A_CONSTANT = 0.9
+# In the unit and the direction of what was judged.
+_VALUES = (
+    "first_validation",
+    "lowest_validation",
+    "last_validation",
+    "validation_floor",
+)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -76,29 +72,46 @@ class Verdict:
         """The verdict, why, and what to try."""
         return f"{self.kind.capitalize()}: {self.because} {self.advice}"
 
+    def _repr_html_(self) -> str:
+        return as_html(self.kind.capitalize(), f"{self.because} {self.advice}")
+
 
 def diagnose(
-    run: Run, validation: Batch | None = None, *, baseline: float | None = None
+    run: Run,
+    validation: Batch | None = None,
+    *,
+    baseline: float | None = None,
+    on: str | None = None,
+    direction: str = "min",
 ) -> Verdict:
     """Judges one run by its curves.
 
+    Neither the unit of a loss decides nor, where a loss is negative, an offset.
+
     Args:
-        run: from `fit`, with the default history. What `evaluate` returned is the
-            validation loss, or a dictionary with the entry `"loss"`.
+        run: from `fit`, with the default history.
         validation: the rows that it was validated on, to know how far to trust their
             loss; without them they are taken as infinitely many.
         baseline: the loss of the best prediction that ignores the inputs: for the mean
             squared error the variance of the training targets. Without it, a loss that
             stays high looks like one at its floor.
+        on: what is judged beside the training loss: `"validation"`, the loss that
+            `evaluate` returned, alone or as the entry `"loss"` of a dictionary;
+            `"evaluation.NAME"`, or plainly `NAME`, another entry; `"loss"`, nothing.
+            None: the validation loss where there is one. A metric may have another
+            unit than the training loss, so only its course counts, not its level.
+        direction: `"min"` if less of that is better, `"max"` if more is, as of an
+            accuracy.
 
     Returns:
         Whether it diverged, underfits, overfits or is healthy; or that its curves
-        cannot tell, and why: so where the validation loss alone is not finite.
+        cannot tell, and why: so where the validation loss alone is not finite, or
+        where it only rises and may be an accuracy.
 
     Raises:
         TypeError: if its history is not the default one, or `baseline` no number.
-        ValueError: if it is a mapped run, no epoch ran, a loss is negative, the metrics
-            hold no `"loss"`, or `baseline` is not positive.
+        ValueError: if it is a mapped run, no epoch ran, there is no such metric or
+            direction, or `baseline` is not positive where no loss is negative.
 
     Example:
         >>> losses = jnp.array([8.0, 4.0, 2.0, 1.0, float("nan")])
@@ -111,8 +124,8 @@ def diagnose(
         >>> print(found.kind, found.epoch)
         diverged 5
     """
-    curves = loss_curves(run)
-    if baseline is not None:
+    curves = curves_of(run, on, direction)
+    if baseline is not None and not _is_negative(baseline, curves.training):
         baseline = positive_number("baseline", baseline)
     rows = math.inf
     if validation is not None:
@@ -122,11 +135,18 @@ def diagnose(
     return Verdict(
         kind=kind,
         cause=cause,
-        because=because.format(epoch=epoch, **numbers),
+        because=because.format(epoch=epoch, judged=curves.name, **numbers),
         advice=advice,
         epoch=epoch,
         numbers=numbers,
     )
+
+
+def _is_negative(baseline: object, losses: np.ndarray) -> bool:
+    """Whether a baseline is a negative number, as it may be where a loss is one."""
+    if not np.any(losses < 0) or not is_static_number(baseline):
+        return False
+    return -math.inf < baseline < 0
 
 
 class _Finding(NamedTuple):
@@ -137,60 +157,45 @@ class _Finding(NamedTuple):
     epoch: int | None = None
 
 
-def _look(
-    run: Run, curves: list[np.ndarray], rows: float, baseline: float | None
-) -> _Finding:
-    training, stopped = curves[0], was_stopped(run)
-    bad_epochs = [first_not_finite(curve) for curve in curves]
-    if bad_epochs[0]:
-        epochs = {"epochs": float(len(training))}
-        return _Finding(Cause.NOT_FINITE, epochs, bad_epochs[0])
-    finite = [c for c, bad in zip(curves, bad_epochs, strict=True) if not bad]
+def _look(run: Run, curves: Curves, rows: float, baseline: float | None) -> _Finding:
+    training, judged, stopped = curves.training, curves.judged, was_stopped(run)
+    bad = first_not_finite(training)
+    if bad is not None:
+        return _Finding(Cause.NOT_FINITE, {"epochs": float(len(training))}, bad)
     rises = has_risen(training, stopped=stopped)
-    measures = measure(*finite, rows=rows)
-    if rises and stopped:
-        # The rule judged by this epoch alone, so the verdict shows the same.
-        last = measures.training._replace(last_training=float(training[-1]))
-        measures = measures._replace(training=last)
-    if baseline is not None:
-        share = measures.training.last_training / baseline
-        measures = measures._replace(share_of_baseline=share)
-    numbers = measures.by_name()
+    bad = None if judged is None else first_not_finite(judged)
+    measures = measure(
+        training,
+        judged if bad is None else None,
+        rows=rows,
+        comparable=curves.comparable,
+    )
+    if rises:
+        # Whoever judged by these epochs alone shall read the same.
+        last = max(float(training[-2:].max()), measures.training.last_training)
+        shown = measures.training._replace(last_training=last)
+        measures = measures._replace(training=shown)
+    numbers = _numbers(curves, measures, baseline)
     if rises:
         return _Finding(Cause.RISING, numbers)
     if not ends_finite(run):
         return _Finding(Cause.PARAMETERS_NOT_FINITE, numbers)
-    if bad_epochs[-1]:
-        return _Finding(Cause.VALIDATION_NOT_FINITE, numbers, bad_epochs[-1])
-    cause, judged = _cause(measures), measures.validation
-    if judged is not None and cause in (Cause.PART, Cause.MAY_PART):
-        return _Finding(cause, numbers, int(judged.validation_falls_until))
+    if bad is not None:
+        return _Finding(Cause.VALIDATION_NOT_FINITE, numbers, bad)
+    cause = judge(curves, measures, baseline)
+    if measures.validation is not None and cause in (Cause.PART, Cause.MAY_PART):
+        return _Finding(cause, numbers, int(measures.validation.validation_falls_until))
     return _Finding(cause, numbers)
 
 
-def _cause(measures: Measures) -> Cause:
-    training, judged, share = measures
-    first, last = training.first_training, training.last_training
-    lowest, jitter = training.lowest_training, training.jitter
-    falls = last - training.floor > _STILL_TO_FALL * last
-    if training.epochs < _FEWEST_EPOCHS:
-        return Cause.TOO_SHORT
-    if share is not None and share > _LIKE_A_CONSTANT and not falls:
-        return Cause.LIKE_A_CONSTANT
-    if last - lowest > max(lowest, 3 * jitter) or jitter > max(last, FLAT * first):
-        return Cause.UNSTABLE
-    if abs(last - first) <= max(FLAT * first, 3 * jitter) and not falls:
-        return Cause.FLAT
-    if judged is None:
-        return Cause.STILL_LEARNING if falls else Cause.NO_VALIDATION
-    return _cause_beside(judged, falls=falls)
-
-
-def _cause_beside(judged: Validation, *, falls: bool) -> Cause:
-    """The cause where there is a validation curve, and the training loss is sound."""
-    if judged.parting > _PARTED:
-        return Cause.PART if judged.parting > judged.by_chance else Cause.MAY_PART
-    last = judged.last_validation
-    if falls and last - judged.validation_floor > _STILL_TO_FALL * last:
-        return Cause.STILL_LEARNING
-    return Cause.UNCERTAIN_VALIDATION if judged.by_chance >= 1 else Cause.AGREE
+def _numbers(
+    curves: Curves, measures: Measures, baseline: float | None
+) -> dict[str, float]:
+    numbers = measures.by_name()
+    for name in _VALUES:
+        if name in numbers:
+            numbers[name] = curves.original(numbers[name])
+    if baseline is not None:
+        share = measures.training.last_training / baseline
+        numbers |= {"baseline": baseline, "share_of_baseline": share}
+    return numbers

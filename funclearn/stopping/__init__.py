@@ -26,6 +26,7 @@ Under every rule the run stays differentiable, forwards and backwards, with the 
 which it stops taken as constant, which it is almost everywhere.
 """
 
+from funclearn.stopping._epochs import max_epochs, never
 from funclearn.stopping._goal import Goal, make_goal
 from funclearn.stopping._memory import Best, Reason, Watch
 from funclearn.stopping._motion import gradient_norm
@@ -34,8 +35,6 @@ from funclearn.stopping._rule import Rule
 from funclearn.stopping._rules import (
     diverged,
     getting_worse,
-    max_epochs,
-    never,
     patience,
     relative_change,
     target,

@@ -12,8 +12,9 @@ from jaxtyping import Array, Bool, PyTree
 
 from funclearn._types import ScalarLike
 from funclearn.stopping._goal import Goal
+from funclearn.stopping._making import AfterStart, fires, make_rule
 from funclearn.stopping._observation import Observation, sum_of_squares
-from funclearn.stopping._rule import AfterStart, Judged, Rule, fires, make_rule
+from funclearn.stopping._rule import Judged, Rule
 from funclearn.stopping._settings import check_size
 
 __all__ = ["gradient_norm", "still"]

@@ -1,4 +1,4 @@
-"""What a stopping rule is, how one is made, and how two are joined."""
+"""What a stopping rule is, and how two are joined."""
 
 import dataclasses
 import functools
@@ -14,18 +14,7 @@ from funclearn.stopping._goal import TRAINING_LOSS, Goal
 from funclearn.stopping._memory import Watch
 from funclearn.stopping._observation import EVERYTHING, Observation
 
-__all__ = [
-    "AfterStart",
-    "Init",
-    "Joined",
-    "Judged",
-    "Rule",
-    "Side",
-    "Update",
-    "fires",
-    "make_rule",
-    "no_memory",
-]
+__all__ = ["Init", "Joined", "Judged", "Rule", "Side", "Update"]
 
 Judged: TypeAlias = tuple[PyTree, Array]
 """`(memory, code)` after one more epoch."""
@@ -143,57 +132,6 @@ class Rule:
         if any(side.has_watched for side in self.sides):
             settings = tuple(side.having_seen(None) for side in self.sides)
         return dataclasses.replace(self, watch=watch, settings=settings)
-
-
-def make_rule(
-    name: str,
-    settings: PyTree,
-    looks_at: tuple[str | None, ...],
-    init: Init,
-    update: Update,
-    goal: Goal = TRAINING_LOSS,
-) -> Rule:
-    """A rule with one reason to stop, its name; the rest is as in `Rule`."""
-    return Rule(
-        reasons=(name,),
-        settings=settings,
-        goal=goal,
-        looks_at=frozenset(looks_at),
-        init=init,
-        update=update,
-    )
-
-
-def fires(condition: Update) -> Update:
-    """Turns `(rule, memory, observation) -> (memory, boolean)` into an update."""
-
-    @functools.wraps(condition)
-    def update(rule: Rule, memory: PyTree, observation: Observation) -> Judged:
-        memory, fired = condition(rule, memory, observation)
-        return memory, fired.astype(jnp.int32)
-
-    return update
-
-
-@dataclasses.dataclass(frozen=True)
-class AfterStart:
-    """The update of a rule that begins to watch when the epochs begin to count."""
-
-    update: Update
-
-    def __call__(self, rule: Rule, memory: PyTree, observation: Observation) -> Judged:
-        """Sees an epoch, as if those that do not count had not been."""
-        epoch = observation.epoch - jnp.asarray(rule.goal.start)
-        after, code = self.update(rule, memory, observation._replace(epoch=epoch))
-        counts = rule.goal.counts(observation.epoch)
-        after = jax.tree.map(functools.partial(jnp.where, counts), after, memory)
-        return after, jnp.where(counts, code, 0)
-
-
-def no_memory(rule: Rule, observation: Observation) -> PyTree:
-    """The memory of a rule that looks at one epoch at a time."""
-    del rule, observation
-    return ()
 
 
 class Side(NamedTuple):

@@ -1,4 +1,4 @@
-"""Rules on the losses, and on the number of epochs."""
+"""Rules on the losses and other metrics."""
 
 import math
 
@@ -8,26 +8,16 @@ from jaxtyping import Array, PyTree
 from funclearn._checks import is_static_number
 from funclearn._types import Scalar, ScalarLike
 from funclearn.stopping._goal import Goal, make_goal
+from funclearn.stopping._making import AfterStart, fires, make_rule
 from funclearn.stopping._memory import highest
 from funclearn.stopping._motion import still
 from funclearn.stopping._observation import Observation
-from funclearn.stopping._rule import (
-    AfterStart,
-    Init,
-    Judged,
-    Rule,
-    Update,
-    fires,
-    make_rule,
-    no_memory,
-)
+from funclearn.stopping._rule import Init, Judged, Rule, Update
 from funclearn.stopping._settings import check_count, check_size, check_value
 
 __all__ = [
     "diverged",
     "getting_worse",
-    "max_epochs",
-    "never",
     "patience",
     "relative_change",
     "target",
@@ -49,25 +39,6 @@ def target(value: ScalarLike, *, on: str | None = None, direction: str = "min") 
     check_value("value", value)
     goal = make_goal(on, direction)
     return _watching("target", value, goal, _nothing, _target)
-
-
-def never() -> Rule:
-    """Stops at no epoch, of a run that shall keep its best parameters all the same."""
-    return make_rule("never", (), (), no_memory, _never)
-
-
-def max_epochs(epochs: ScalarLike) -> Rule:
-    """Stops after a number of epochs, which may be traced.
-
-    Args:
-        epochs: how many, of those that the rule has watched.
-
-    Raises:
-        TypeError: if `epochs` is not an integer.
-        ValueError: if it is less than 1: a rule is asked after an epoch.
-    """
-    check_count("epochs", epochs)
-    return make_rule("max_epochs", epochs, (), no_memory, _max_epochs)
 
 
 def relative_change(
@@ -228,17 +199,6 @@ def _target(rule: Rule, memory: PyTree, observation: Observation) -> Judged:
     if rule.goal.direction == "max":
         return memory, value >= rule.settings
     return memory, value <= rule.settings
-
-
-@fires
-def _never(rule: Rule, memory: PyTree, observation: Observation) -> Judged:
-    del rule, observation
-    return memory, jnp.zeros((), bool)
-
-
-@fires
-def _max_epochs(rule: Rule, memory: PyTree, observation: Observation) -> Judged:
-    return memory, observation.epoch >= rule.settings
 
 
 @fires

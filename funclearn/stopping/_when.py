@@ -7,8 +7,9 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import PyTree
 
+from funclearn.stopping._making import no_memory
 from funclearn.stopping._observation import Observation
-from funclearn.stopping._rule import Judged, Rule, no_memory
+from funclearn.stopping._rule import Judged, Rule
 
 __all__ = ["when"]
 

@@ -16,7 +16,7 @@ def causes(fl):
 
 KINDS = {
     "diverged": ["not finite", "rising", "parameters not finite"],
-    "overfitting": ["curves part"],
+    "overfitting": ["curves part", "level gap"],
     "underfitting": ["no better than a constant", "still learning"],
     "healthy": ["curves agree"],
     "cannot tell": [
@@ -24,7 +24,10 @@ KINDS = {
         "too short",
         "unstable",
         "flat",
+        "unknown direction",
         "curves may part",
+        "gap may count",
+        "may still learn",
         "no validation",
         "uncertain validation",
     ],
@@ -60,7 +63,7 @@ def test_a_word_is_the_plain_string_wherever_it_is_written(causes):
 def test_reports_ask_for_nothing_but_what_is_measured(causes):
     from funclearn.diagnosis._curves import Training, Validation
 
-    known = {*Training._fields, *Validation._fields, "share_of_baseline", "epoch"}
+    known = {*Training._fields, *Validation._fields, "baseline", "epoch", "judged"}
     for _, because, advice in causes.REPORTS.values():
         fields = {name for _, name, _, _ in string.Formatter().parse(because) if name}
         assert fields <= known

@@ -27,35 +27,7 @@ def test_a_training_curve_without_jitter_is_measured_exactly(measure):
     assert (training.lowest_training, training.last_training) == (1, 1)
     # What rounding in single precision leaves of a straight line's bends.
     assert 0 < training.jitter < 1e-3
-    assert found.validation is None and found.share_of_baseline is None
-
-
-@pytest.mark.parametrize("half_life", [100, 300, 1000])
-@pytest.mark.parametrize("rest", [0.0, 2.0])
-def test_the_floor_of_a_geometric_fall_is_its_limit(measure, curves, half_life, rest):
-    fall = 10 * 0.5 ** (EPOCHS / half_life)
-    floor = measure(fall + rest, rows=math.inf).training.floor
-    # At the horizon less than a tenth of what the end still lies above it is left.
-    assert 0.5 ** (curves.HORIZON * len(EPOCHS) / half_life) < 0.1
-    assert floor == pytest.approx(rest, abs=0.1 * fall[-1])
-
-
-def test_a_fall_that_does_not_slow_down_ends_at_zero(measure):
-    assert measure(100 - EPOCHS / 20, rows=math.inf).training.floor == 0
-
-
-@pytest.mark.parametrize("deviation", [1e-3, 0.1, 1.0])
-def test_jitter_is_the_deviation_of_normal_noise(measure, deviation):
-    random = np.random.default_rng(0)
-    noise = deviation * random.normal(size=20_000)
-    course = 10 + 5 * np.exp(-np.arange(20_000) / 5000)
-    found = measure(course + noise, rows=math.inf).training.jitter
-    assert found == pytest.approx(deviation, rel=0.03)
-
-
-def test_jitter_is_never_below_rounding(measure):
-    found = measure(np.full(100, 3.0), rows=math.inf).training.jitter
-    assert found == pytest.approx(300 * np.finfo(np.float32).eps)
+    assert found.validation is None
 
 
 def test_the_parting_of_two_curves_is_counted_from_the_last_fall(measure):
@@ -86,55 +58,64 @@ def test_a_validation_loss_of_zero_parts_by_nothing(measure):
     assert (found.parting, found.validation_falls_until) == (0, 1)
 
 
-def test_numbers_have_their_names(measure):
+def test_numbers_have_their_names(curves, measure):
     curve = np.exp(-EPOCHS / 100)
     alone, beside = measure(curve, rows=5.0), measure(curve, curve + 1, rows=5.0)
-    training = [
-        "epochs",
-        "first_training",
-        "lowest_training",
-        "last_training",
-        "jitter",
-        "floor",
-    ]
-    validation = [
-        "lowest_validation",
-        "last_validation",
-        "validation_floor",
-        "validation_falls_until",
-        "parting",
-        "by_chance",
-    ]
-    assert list(alone.by_name()) == training
-    assert list(beside.by_name()) == training + validation
-    shared = beside._replace(share_of_baseline=0.5).by_name()
-    assert list(shared) == [*training, *validation, "share_of_baseline"]
-    assert shared["share_of_baseline"] == 0.5
+    training, validation = curves.Training._fields, curves.Validation._fields
+    assert tuple(alone.by_name()) == training
+    assert tuple(beside.by_name()) == training + validation
     assert beside.by_name()["parting"] == beside.validation.parting
 
 
-RISES = {
-    "a tenth and more": ([1.0, 1.2], True),
-    "less than a tenth": ([1.0, 1.05], False),
-    "a fall": ([1.2, 1.0], False),
-    "a fall and a rise to the start": (np.abs(EPOCHS - 500) / 500, False),
-    "rounding at zero": (np.r_[0.0, np.full(99, 1e-12)], False),
-    "one that jitters": (
-        1 + 0.5 * np.random.default_rng(1).random(1000) + EPOCHS / 10_000,
-        False,
-    ),
-    "an explosion": (2.0 ** np.arange(30), True),
-    "one in the last epoch": (np.r_[np.ones(99), 1e3], True),
-}
+def test_what_is_learnt_leaves_out_the_first_epochs(measure):
+    # A far start is forgotten in the first epoch; 1 is left to be learnt from there.
+    found = measure(1e6 * (EPOCHS == 0) + np.exp(-EPOCHS / 200), rows=math.inf)
+    later = np.exp(-20 / 200) - np.exp(-999 / 200)
+    assert found.training.learnt == pytest.approx(later, rel=0.05)
+    # Where nothing is learnt later on, the first epoch is all that there is.
+    once = np.where(EPOCHS == 0, 2.0, 1.0)
+    assert measure(once, rows=math.inf).training.learnt == 1
 
 
-@pytest.mark.parametrize("losses, rises", RISES.values(), ids=RISES)
-def test_a_rise_is_more_than_chance(curves, losses, rises):
-    assert curves.has_risen(np.asarray(losses)) is rises
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.8])
+def test_what_is_lost_is_the_part_that_others_do_not_learn(measure, share):
+    fall = np.exp(-EPOCHS / 200)
+    others = (1 - share) * fall + share
+    lost = measure(fall - 5, others - 5, rows=math.inf).validation.lost
+    assert lost == pytest.approx(share, abs=0.01)
 
 
-def test_any_rise_counts_where_a_rule_saw_it(curves):
-    losses = np.array([1.0, 0.5, 1.01])
-    assert not curves.has_risen(losses)
-    assert curves.has_risen(losses, stopped=True)
-    assert not curves.has_risen(losses[::-1], stopped=True)
+def test_a_metric_parts_by_its_own_rise(measure):
+    judged = 0.5 + np.abs(EPOCHS - 400) / 1000
+    found = measure(1 - EPOCHS / 1000, judged, rows=math.inf, comparable=False)
+    # But for half of a median's width at either end.
+    assert found.validation.rise == pytest.approx(0.599, abs=0.05)
+    expected = found.validation.rise / found.validation.last_validation
+    assert found.validation.parting == pytest.approx(expected)
+
+
+def test_of_negative_losses_the_range_is_the_scale(measure):
+    judged = -3 + np.abs(EPOCHS - 400) / 1000
+    found = measure(-2 - EPOCHS / 1000, judged, rows=math.inf).validation
+    assert found.scale == pytest.approx(0.6, abs=0.05)
+    assert found.rise == pytest.approx(0.599, abs=0.05)
+
+
+def test_floors_are_not_below_zero_but_of_negative_losses(measure):
+    line = 10 - EPOCHS / 200
+    assert measure(line, line, rows=math.inf).training.floor == 0
+    below = measure(line - 100, line - 100, rows=math.inf)
+    assert below.training.floor < -100
+    assert below.validation.validation_floor == below.training.floor
+
+
+@pytest.mark.parametrize("unit", [1e-6, 1e6])
+def test_measures_have_the_unit_of_the_losses(measure, unit):
+    training, judged = np.exp(-EPOCHS / 200) + 0.1, np.exp(-EPOCHS / 100) + 0.3
+    plain = measure(training, judged, rows=50.0).by_name()
+    other = measure(unit * training, unit * judged, rows=50.0).by_name()
+    same = {"epochs", "validation_falls_until", "parting", "lost"}
+    for name, value in plain.items():
+        unitless = name in same or name.startswith("by_")
+        expected = value if unitless else unit * value
+        assert other[name] == pytest.approx(expected, rel=1e-5, abs=1e-9 * unit)

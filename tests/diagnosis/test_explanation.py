@@ -66,11 +66,13 @@ def test_what_it_suggests_works(fl, line, readings):
     assert blown_up(fl, line, scaled, found.scaled_limit / 2)[1] is None
 
 
-@pytest.mark.parametrize("batch_size", [None, 4])
+@pytest.mark.parametrize(
+    "momentum, nesterov, batch_size",
+    [(0.0, False, None), (0.0, False, 4), (0.9, False, None), (0.9, True, None)],
+)
 def test_the_last_good_parameters_have_the_lowest_loss(
-    fl, stability, line, readings, batch_size, method, line_hessian
+    fl, stability, line, readings, batch_size, momentum, nesterov, line_hessian
 ):
-    momentum, nesterov = method
     objective, _ = line
     data = readings["scaled"]
     # Off the best line along the valley: the loss falls before the walls throw it out.
@@ -87,7 +89,7 @@ def test_the_last_good_parameters_have_the_lowest_loss(
         momentum=momentum,
         nesterov=nesterov,
         batch_size=batch_size,
-        epochs=500,
+        epochs=500 if batch_size is None else 150,
     )
     lowest = int(np.nanargmin(run.history.loss))
     assert batch_size or lowest > 5
@@ -154,7 +156,10 @@ def test_looks_elsewhere_where_the_rate_is_below_the_limit(fl):
     assert found.cause == "elsewhere"
     assert found.learning_rate <= found.limit
     assert "below" in str(found)
-    assert found.suggestion == 1.0
+    assert (
+        blown_up(fl, (cliff, jnp.asarray(0.0)), jnp.ones(3), found.suggestion)[1]
+        is None
+    )
 
 
 @pytest.mark.parametrize(
@@ -247,7 +252,7 @@ def test_explains_a_curvature_beyond_the_precision(fl):
 
     _, found = blown_up(fl, (steep, jnp.full(1, 1e-9)), 3 * jnp.ones(3), 1.0)
     assert found.cause == "curvature"
-    assert found.suggestion == 0.5
+    assert found.tested is None
     assert "leaves no stable learning rate" in str(found)
     assert str(dataclasses.replace(found, cause="learning rate", limit=0.0))
 
@@ -328,7 +333,5 @@ def test_a_second_explanation_compiles_nothing_again(fl):
             )
         )
         counts.append(len(traces))
-    # Only the eager gradient at the last good parameters calls it again.
-    assert counts[2] - counts[1] == counts[1] - counts[0] == 1
-    assert counts[0] > 1
+    assert counts[2] == counts[1] == counts[0] > 1
     assert str(found[0]) == str(found[2])

@@ -21,7 +21,13 @@ VERDICTS = {
         "healthy",
         "curves agree",
     ),
-    "a gap from the start": (FALL + 1, FALL + 3, 100, "healthy", "curves agree"),
+    "a gap from the start, which may be that of harder rows": (
+        FALL + 1,
+        FALL + 3,
+        100,
+        "cannot tell",
+        "gap may count",
+    ),
     "validation rises": (
         10 * FALL + 0.01,
         10 * FALL + 1 + EPOCHS / 1000,
@@ -127,12 +133,12 @@ VERDICTS = {
         "cannot tell",
         "unstable",
     ),
-    "rounding errors": (
+    "rounding errors, where nothing was learnt": (
         np.r_[0.0, np.full(99, 1e-14)],
         None,
         None,
         "cannot tell",
-        "no validation",
+        "flat",
     ),
     "validation rises below training": (
         3 * FALL + 1,
@@ -141,12 +147,12 @@ VERDICTS = {
         "overfitting",
         "curves part",
     ),
-    "validation rises with training": (
+    "both lose a half of what they learnt": (
         np.exp(-EPOCHS / 50) + 1 + EPOCHS / 4000,
         0.3 + np.exp(-EPOCHS / 50) + EPOCHS / 4000,
         1000,
-        "healthy",
-        "curves agree",
+        "cannot tell",
+        "unstable",
     ),
     "falls on by next to nothing": (
         3 * FALL**4 + 1 - 1e-4 * (EPOCHS / 2000) ** 1.1,

@@ -31,8 +31,8 @@ def test_text_shows_what_is_inside():
         "c1                   [1, 2]  -",
         "v1 = scan[2](x, c1)  6       1        x: 2",
         "  | c                3       2",
-        "  | r                2       3",
-        "  | v1 = c·r         6       1        c: 2, r: 3",
+        "  | r                2       -",
+        "  | v1 = c·r         6       1        c: 2",
     ]
 
 

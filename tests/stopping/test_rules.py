@@ -255,8 +255,3 @@ def test_what_is_not_a_number_is_refused_by_every_rule(fl, make, name, number):
 def test_what_is_not_a_rule_is_refused(fl, problem, stop, plain_annotations):
     with pytest.raises(TypeError, match=r"stop must be a rule .*; got"):
         problem(0.05, stop)
-
-
-def test_never_stops_at_no_epoch(fl, replay):
-    run = replay([math.nan, 1.0, 1.0], stop=fl.stopping.never())
-    assert (int(run.epochs), run.reason.name) == (3, "epochs")

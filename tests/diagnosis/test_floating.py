@@ -1,0 +1,58 @@
+"""Parameters that have no gradient are carried beside those that have one."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from funclearn.diagnosis._floating import floating_leaves, only_floating
+from funclearn.training import StepInfo, TrainState
+
+KEY = jax.random.key(0)
+
+
+def objective(params, batch, key):
+    del key
+    return jnp.mean((batch[:, params["columns"]] @ params["w"]) ** 2)
+
+
+def step(state, batch):
+    """Gradient descent, and one column further at every step."""
+    loss, slope = jax.value_and_grad(
+        lambda w: objective(state.params | {"w": w}, batch, KEY)
+    )(state.params["w"])
+    params = {
+        "columns": state.params["columns"] + 1,
+        "w": state.params["w"] - 0.1 * slope,
+    }
+    return state._replace(params=params), StepInfo(loss, slope)
+
+
+def test_the_same_steps_without_the_integers():
+    params = {"columns": jnp.array([0, 1]), "w": jnp.array([1.0, -2.0])}
+    state = TrainState(params, (), KEY, jnp.int32(0))
+    batch = jnp.arange(8.0).reshape(2, 4)
+    found = only_floating(objective, step, state)
+    start = found.of(state)
+    assert [leaf.dtype for leaf in start.params] == ["float32"]
+    loss = found.objective(start.params, batch, KEY)
+    assert loss == objective(params, batch, KEY)
+    one, _ = found.train_step(start, batch)
+    two, _ = found.train_step(one, batch)
+    expected = step(step(state, batch)[0], batch)[0].params
+    jax.tree.map(np.testing.assert_array_equal, two.params, [expected["w"]])
+    jax.tree.map(
+        np.testing.assert_array_equal, two.opt_state, ((), [expected["columns"]])
+    )
+
+
+def test_floating_parameters_are_left_as_they_are():
+    state = TrainState({"w": jnp.ones(2)}, (), KEY, jnp.int32(0))
+    found = only_floating(objective, step, state)
+    assert found.objective is objective
+    assert found.train_step is step
+    assert found.of(state) is state
+
+
+def test_floating_leaves_are_no_integers_and_no_keys():
+    leaves = floating_leaves((KEY, jnp.arange(2), jnp.ones(3), jnp.ones(1, jnp.bool_)))
+    assert [leaf.shape for leaf in leaves] == [(3,)]

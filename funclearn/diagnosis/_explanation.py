@@ -5,6 +5,8 @@ last good epoch are made once more, and give the same bits; and every suspicion 
 to the test by making the run again without what is suspected.
 """
 
+import optax
+
 from funclearn._checks import positive_number
 from funclearn._types import Batch, Objective
 from funclearn.diagnosis._course import course_of, state_before
@@ -71,6 +73,8 @@ def explain_divergence(
     course = course_of(run)
     if not course.diverged:
         return None
+    if isinstance(state.params, optax.LookaheadParams):
+        objective = _of_the_fast(objective)
 
     def before(epoch: int) -> TrainState:
         return state_before(epoch, course, train_step, state, train, batch_size)
@@ -94,6 +98,11 @@ def explain_divergence(
         state_before=lambda epoch: floating.of(before(epoch)),
     )
     return _divergence(case, good, evidence_of(case))
+
+
+def _of_the_fast(objective: Objective) -> Objective:
+    """The objective of parameters of `optax.lookahead`, whose fast ones are trained."""
+    return lambda params, batch, key: objective(params.fast, batch, key)
 
 
 def _divergence(case: Case, good: TrainState, evidence: Evidence) -> Divergence:

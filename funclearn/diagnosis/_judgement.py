@@ -28,6 +28,8 @@ _LOST_AGAIN = 0.2
 _JITTERS = 5
 # Of the validation loss, from which on parting is told with its epoch.
 _PARTED = 0.5
+# Times what counts, that a curve may still fall by beside one that has settled.
+_UNCERTAIN = 4
 # Of how far a metric rises in all: it never fell.
 _NEVER_FELL = 0.1
 
@@ -112,8 +114,10 @@ def _falls(measures: Measures) -> Cause | None:
         last, learnt = validation.last_validation, validation.validation_learnt
         weights.append(weigh_fall(fall, last, learnt))
     falling = [min(weight.next, weight.least) >= COUNTS for weight in weights]
-    # Where one of them falls on, the other one deceives, or the curves will part.
-    if any(map(_settled, weights)) and not any(falling):
+    # Where one of them falls on, the other one deceives, or the curves will part; and
+    # one that is uncertain by far more than what counts may well fall on.
+    known = all(weight.most <= _UNCERTAIN * COUNTS for weight in weights)
+    if any(map(_settled, weights)) and known and not any(falling):
         return None
     if any(falling) and all(weight.least > MAY_COUNT for weight in weights):
         return Cause.STILL_LEARNING

@@ -68,6 +68,7 @@ def test_a_rise_counts_by_the_loss_and_by_what_was_learnt(evidence):
     from funclearn.diagnosis._curves import measure
 
     found = measure(0.5 + FALL, 1 + FALL, rows=math.inf).validation
+    assert found is not None
     found = found._replace(rise=0.14, last_validation=2.0, validation_learnt=1.0)
     assert evidence.weigh_rise(found, signed=False) == pytest.approx(1)
     assert evidence.weigh_rise(found, signed=True) == pytest.approx(2)

@@ -335,3 +335,18 @@ def test_a_second_explanation_compiles_nothing_again(fl):
         counts.append(len(traces))
     assert counts[2] == counts[1] == counts[0] > 1
     assert str(found[0]) == str(found[2])
+
+
+def test_explains_parameters_that_look_ahead(fl):
+    objective, _ = bowl()
+    optimizer = optax.lookahead(optax.sgd(10.0), sync_period=3, slow_step_size=0.5)
+    start = optax.LookaheadParams.init_synced(jnp.ones(3))
+    state = fl.init_state(KEY, start, optimizer)
+    step = fl.make_train_step(objective, optimizer)
+    run = fl.fit(step, state, jnp.ones(3), epochs=20)
+    found = fl.diagnosis.explain_divergence(
+        run, objective, step, state, jnp.ones(3), learning_rate=10.0
+    )
+    # The loss is the sum of squares, whose curvature is 2.
+    assert (found.cause, float(found.stability.largest)) == ("learning rate", 2)
+    assert found.tested is not None and found.tested < 1

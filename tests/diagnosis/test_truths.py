@@ -1,5 +1,7 @@
 """No confident verdict is wrong on curves that formulas make, each of known truth."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -263,7 +265,9 @@ FAMILIES = (
     diverging,
     unknown,
 )
-CASES = {name: case for family in FAMILIES for name, *case in family()}
+CASES: dict[str, list[Any]] = {
+    name: case for family in FAMILIES for name, *case in family()
+}
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,6 @@
 """From a model and a loss to the function that is minimised, and the one that judges.
 
-    objective(params, batch, key) = loss(apply(params, inputs + noise), targets)
+    objective(params, batch, key) = loss(train(params, inputs + noise, key), targets)
                                     + penalty(params)
     evaluate(params, dataset)     = loss(apply(params, inputs), targets)
 
@@ -8,8 +8,10 @@ The objective is differentiated, at every step with another key; the evaluation 
 is, and knows neither penalty nor noise.
 """
 
+import dataclasses
 import inspect
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -25,6 +27,7 @@ from funclearn._arrays import (
     narrowed,
 )
 from funclearn._checks import check_key, check_not_negative, is_static_number
+from funclearn._notes import trainable
 from funclearn._types import Batch, Objective, Params, Penalty, Scalar, ScalarLike
 from funclearn._words import described
 from funclearn.models import Model
@@ -50,8 +53,11 @@ def make_objective(
 
     Returns:
         A pure function `(params, batch, key) -> scalar`, where the batch has the
-        fields of a `funclearn.Dataset`. Without input noise the key is ignored and may
-        be None.
+        fields of a `funclearn.Dataset`. Without input noise, and of a model that does
+        not draw, the key is ignored and may be None. A model's own `train` is given
+        the key itself, and `jax.random.fold_in(key, 1)` where there is input noise,
+        which draws from the key. The objective of such a model has an attribute
+        `with_notes`, the function `(params, batch, key) -> (scalar, notes)`.
 
     Raises:
         ValueError: if `input_noise` is negative.
@@ -78,15 +84,45 @@ def make_objective(
     _check_noise(input_noise)
     noiseless = is_static_number(input_noise) and input_noise == 0
 
-    def objective(params: Params, batch: Batch, key: PRNGKeyArray | None) -> Scalar:
+    def with_notes(params: Params, batch: Batch, key: Any) -> tuple[Scalar, PyTree]:
         inputs, targets = _read("batch", params, batch)
-        if not noiseless:
+        if not noiseless or model.train is not None:
             check_key("key", key)
+        if not noiseless:
             inputs = _with_noise(key, inputs, input_noise)
-        value = loss(model.apply(params, inputs), targets)
-        return value if penalty is None else value + penalty(params)
+        notes = None
+        if model.train is None:
+            predictions = model.apply(params, inputs)
+        else:
+            own = key if noiseless else jax.random.fold_in(key, 1)
+            predictions, notes = model.train(params, inputs, own)
+        value = loss(predictions, targets)
+        if penalty is not None:
+            value = value + penalty(trainable(params))
+        return value, notes
+
+    if model.train is not None:
+        return _Noting(with_notes)
+
+    def objective(params: Params, batch: Batch, key: PRNGKeyArray | None) -> Scalar:
+        return with_notes(params, batch, key)[0]
 
     return objective
+
+
+@dataclasses.dataclass(frozen=True)
+class _Noting:
+    """The objective of a model that takes notes.
+
+    Attributes:
+        with_notes: `(params, batch, key) -> (scalar, notes)`.
+    """
+
+    with_notes: Callable[..., tuple[Scalar, PyTree]]
+
+    def __call__(self, params: Params, batch: Batch, key: PRNGKeyArray) -> Scalar:
+        """The scalar alone."""
+        return self.with_notes(params, batch, key)[0]
 
 
 def make_evaluation(

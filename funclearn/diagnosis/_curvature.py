@@ -20,6 +20,7 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from funclearn._checks import check_floating, integer_at_least, is_static_number
+from funclearn._notes import bound, trainable
 from funclearn._types import Batch, Objective, Params, Scalar, ScalarLike
 
 __all__ = ["Stability", "check_momentum", "stability"]
@@ -117,6 +118,7 @@ def stability(
         >>> print(f"{found.largest:.3f} {found.limit():.3f}")  # 2 / 6
         6.000 0.333
     """
+    objective, params = bound(objective, params), trainable(params)
     check_floating("params", params)
     products = integer_at_least("products", products, 1)
     key = jax.random.key(0) if key is None else key

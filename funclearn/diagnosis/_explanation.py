@@ -73,14 +73,12 @@ def explain_divergence(
     course = course_of(run)
     if not course.diverged:
         return None
-    if isinstance(state.params, optax.LookaheadParams):
-        objective = _of_the_fast(objective)
 
     def before(epoch: int) -> TrainState:
         return state_before(epoch, course, train_step, state, train, batch_size)
 
     good = before(course.good)
-    floating = only_floating(objective, train_step, state)
+    floating = only_floating(_of_the_fast(objective, state), train_step, state)
     case = Case(
         course,
         floating.of(good),
@@ -100,8 +98,10 @@ def explain_divergence(
     return _divergence(case, good, evidence_of(case))
 
 
-def _of_the_fast(objective: Objective) -> Objective:
-    """The objective of parameters of `optax.lookahead`, whose fast ones are trained."""
+def _of_the_fast(objective: Objective, state: TrainState) -> Objective:
+    """The objective of the parameters of `optax.lookahead` that are trained."""
+    if not isinstance(state.params, optax.LookaheadParams):
+        return objective
     return lambda params, batch, key: objective(params.fast, batch, key)
 
 

@@ -1,4 +1,4 @@
-"""A run whose parameters are not all floating-point, as one of those that are."""
+"""A run in which not all has a gradient, as one of the parameters that have."""
 
 from collections.abc import Callable
 from typing import NamedTuple, TypeAlias, cast
@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import PRNGKeyArray, PyTree
 
+from funclearn._notes import Noted, trainable
 from funclearn._types import Batch, Objective, Params, Scalar
 from funclearn.training import StepInfo, TrainState, TrainStep
 
@@ -40,21 +41,27 @@ def only_floating(
     objective: Objective, train_step: TrainStep, start: TrainState
 ) -> Floating:
     """The same problem without the parameters that are integers, bools or keys."""
-    leaves, structure = jax.tree.flatten(start.params)
-    if all(map(_is_floating, leaves)):
+    # Nor are what a model notes beside them.
+    is_free = jax.tree.leaves(_marked(start.params))
+    if all(is_free):
         return Floating(objective, train_step, lambda state: state)
+    structure = jax.tree.structure(start.params)
+
+    def parts(params: Params, which: bool) -> list[jax.Array]:
+        pairs = zip(jax.tree.leaves(params), is_free, strict=True)
+        return [leaf for leaf, free in pairs if free is which]
 
     def split(state: TrainState) -> TrainState:
-        others = _others(state.params)
-        free = floating_leaves(state.params)
+        others = parts(state.params, False)
+        free = parts(state.params, True)
         return state._replace(params=free, opt_state=(state.opt_state, others))
 
     def join(free: list[jax.Array], others: list[jax.Array]) -> Params:
         rest, floats = iter(others), iter(free)
-        joined = [next(floats if _is_floating(leaf) else rest) for leaf in leaves]
+        joined = [next(floats if mark else rest) for mark in is_free]
         return jax.tree.unflatten(structure, joined)
 
-    fixed = _others(start.params)
+    fixed = parts(start.params, False)
 
     def of_floating(params: list[jax.Array], batch: Batch, key: PRNGKeyArray) -> Scalar:
         return objective(join(params, fixed), batch, key)
@@ -71,8 +78,12 @@ def only_floating(
     return Floating(of_floating, step, split)
 
 
-def _others(tree: PyTree) -> list[jax.Array]:
-    return [leaf for leaf in jax.tree.leaves(tree) if not _is_floating(leaf)]
+def _marked(params: Params) -> PyTree:
+    """Whether a leaf has a gradient."""
+    marks = jax.tree.map(_is_floating, trainable(params))
+    if isinstance(params, Noted):
+        return Noted(marks, jax.tree.map(lambda _: False, params.notes))
+    return marks
 
 
 def _is_floating(leaf: object) -> bool:

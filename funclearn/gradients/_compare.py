@@ -12,6 +12,7 @@ from jax.typing import ArrayLike
 from jaxtyping import PRNGKeyArray
 
 from funclearn._checks import check_floating, integer_at_least, path_name
+from funclearn._notes import bound, trainable
 from funclearn._types import Batch, Params
 from funclearn.gradients._differences import SAFETY, Differences
 from funclearn.gradients._evaluation import Gradient, closed_form, reverse_mode
@@ -53,7 +54,8 @@ def compare(
     Args:
         objective: `(params, batch) -> scalar` or `(params, batch, key) -> scalar`, any
             function that JAX can trace.
-        params: a pytree of floating-point arrays of any precision.
+        params: a pytree of floating-point arrays of any precision; what a model notes
+            beside them is as constant as the batch.
         batch: a pytree of arrays.
         key: given to the functions that take one, at every evaluation the same. It
             may be left out where nothing is drawn from it.
@@ -99,7 +101,7 @@ def compare(
     if not 0 < resolution < 1:
         raise ValueError(f"resolution must be between 0 and 1; got {resolution}.")
     limit = integer_at_least("max_coordinates", max_coordinates, 1)
-    _check_params(params)
+    objective, params = bound(objective, params), _checked(trainable(params))
     problem = pose(params, batch, key, order=order, limit=limit, seed=seed)
     function = take_apart(objective)
     if not isinstance(against, Mapping):
@@ -173,13 +175,14 @@ def _report(
     )
 
 
-def _check_params(params: Params) -> None:
+def _checked(params: Params) -> Params:
     check_floating("params", params)
     for path, leaf in jax.tree_util.tree_leaves_with_path(params):
         if not np.isfinite(np.asarray(leaf, np.float64)).all():
             raise ValueError(f"{path_name('params', path)} must be finite; got {leaf}.")
     if not any(np.size(leaf) for leaf in jax.tree.leaves(params)):
         raise ValueError("params must hold at least one number; got empty arrays.")
+    return params
 
 
 def _check_finite(value: Value) -> None:

@@ -4,6 +4,7 @@ Parameters are initialised as PyTorch's linear layers are, uniform in ±1/√fan
 for `mlp`, `from_linen` and `from_nnx`, where flax does it.
 """
 
+from funclearn._notes import Noted
 from funclearn.models._flax import from_linen, from_nnx
 from funclearn.models._linear import (
     LinearParams,
@@ -19,6 +20,7 @@ from funclearn.models._networks import WideNetParams, mlp, wide_net
 __all__ = [
     "LinearParams",
     "Model",
+    "Noted",
     "PolynomialParams",
     "WideNetParams",
     "affine",

@@ -14,15 +14,21 @@ __all__ = ["Model", "check_shape", "uniform"]
 
 
 class Model(NamedTuple):
-    """A pair of pure functions.
+    """Pure functions: a pair, and a third one if training is not predicting.
 
     Attributes:
-        init: `init(key) -> params`, a pytree of floating-point arrays.
+        init: `init(key) -> params`, a pytree of floating-point arrays; of a model that
+            takes notes a `Noted` pair of that and them.
         apply: `apply(params, inputs) -> predictions`, for `(n, ...)` inputs.
+        train: `train(params, inputs, key) -> (predictions, notes)`, what it does in
+            place of `apply` while it trains: it may draw from the key (dropout), and
+            return what it notes (running means) in the structure of its notes, None if
+            it takes none. None stands for `apply`.
     """
 
     init: Callable[[PRNGKeyArray], Params]
     apply: Callable[[Params, PyTree], PyTree]
+    train: Callable[[Params, PyTree, PRNGKeyArray], tuple[PyTree, PyTree]] | None = None
 
 
 def uniform(key: PRNGKeyArray, shape: tuple[int, ...], fan_in: int) -> Array:

@@ -1,7 +1,8 @@
 """Rules on what the updates move: the gradient and the parameters.
 
-What is frozen takes no part. It is known by its never moving: which updates are zero is
-the optimizer's own affair (masks, labels, learning rates of zero).
+What a model notes beside its parameters takes no part, and neither does what is frozen.
+That is known by its never moving: which updates are zero is the optimizer's own affair
+(masks, labels, learning rates of zero).
 """
 
 import functools
@@ -10,6 +11,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, PyTree
 
+from funclearn._notes import trainable
 from funclearn._types import ScalarLike
 from funclearn.stopping._goal import Goal
 from funclearn.stopping._making import AfterStart, fires, make_rule
@@ -48,6 +50,7 @@ def still(tolerance: ScalarLike, start: ScalarLike | None) -> Rule:
 
 def _numbers(tree: PyTree, params: PyTree) -> list[Array]:
     """The leaves at the places of floating parameters, which alone are trained."""
+    tree, params = trainable(tree), trainable(params)
     pairs = zip(jax.tree.leaves(tree), jax.tree.leaves(params), strict=True)
     return [leaf for leaf, param in pairs if jnp.issubdtype(param.dtype, jnp.inexact)]
 
@@ -83,7 +86,7 @@ def _counting(moved: list[Array], leaves: list[Array]) -> list[Array]:
 def _gradient_norm(rule: Rule, memory: PyTree, observation: Observation) -> Judged:
     changed = [jnp.any(leaf) for leaf in _changed(observation)]
     moved = list(map(jnp.logical_or, memory, changed))
-    grads, params = observation.grads, observation.before
+    grads, params = observation.grads, trainable(observation.before)
     # A step of one's own may show a gradient of another structure: then all count.
     if jax.tree.structure(grads) == jax.tree.structure(params):
         squares = sum_of_squares(_counting(moved, _numbers(grads, params)))

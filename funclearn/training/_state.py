@@ -10,6 +10,7 @@ import optax
 from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
 from funclearn._checks import check_floating, check_key
+from funclearn._notes import trainable, with_trainable
 from funclearn._types import Batch, Params, Scalar
 from funclearn.stopping import Best, Reason, Rule
 from funclearn.training._update import Optimizer, check_lookahead, check_optimizer
@@ -95,7 +96,8 @@ def init_state(key: PRNGKeyArray, params: Params, optimizer: Optimizer) -> Train
     Args:
         key: the run's own key, for noise and the order of minibatches.
         params: the initial parameters, a pytree of floating-point arrays; for
-            `optax.lookahead` in `optax.LookaheadParams`.
+            `optax.lookahead` in `optax.LookaheadParams`; of a model that takes notes
+            the pair of both, of which the optimizer sees the parameters.
         optimizer: the optimizer that the train step will use.
 
     Raises:
@@ -111,10 +113,12 @@ def init_state(key: PRNGKeyArray, params: Params, optimizer: Optimizer) -> Train
     """
     check_key("key", key)
     check_optimizer("optimizer", optimizer)
-    check_floating("params", params)
+    free = trainable(params)
+    check_floating("params", free)
     # Python floats would be weakly typed, and the next state would not be.
-    params = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.result_type(leaf)), params)
+    free = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.result_type(leaf)), free)
+    params = with_trainable(params, free)
     none = jnp.zeros((), jnp.int32)
-    opt_state = optimizer.init(params)
-    check_lookahead(params, opt_state)
+    opt_state = optimizer.init(free)
+    check_lookahead(free, opt_state)
     return TrainState(params, opt_state, key, step=none, epoch=none)

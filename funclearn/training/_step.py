@@ -8,10 +8,12 @@ from jaxtyping import PyTree
 
 from funclearn import gradients
 from funclearn._checks import check_floating, check_key, check_same_structure
+from funclearn._notes import trainable, with_trainable
 from funclearn._types import Batch, GradientMethod, Objective, Params, Scalar
-from funclearn.training._refusals import check_function, check_gradient, check_loss
+from funclearn.training._refusals import check_function
+from funclearn.training._slope import Slope, make_slope
 from funclearn.training._state import StepInfo, TrainState, TrainStep
-from funclearn.training._update import Optimizer, check_optimizer, trained, update
+from funclearn.training._update import Optimizer, check_optimizer, update
 
 __all__ = ["make_train_step"]
 
@@ -35,7 +37,8 @@ def make_train_step(
     step. Parameters are frozen by optax's masks. Of
     `optax.lbfgs` a run's derivatives are exact with `scale_init_precond=False`;
     otherwise optax takes its first scaling as constant. Of `optax.LookaheadParams` the
-    fast ones are trained.
+    fast ones are trained. Of a model that takes notes (`funclearn.models.Noted`) the
+    optimizer, its masks and the gradient see the part that is trained alone.
 
     Args:
         objective: `(params, batch, key) -> scalar`.
@@ -69,12 +72,7 @@ def make_train_step(
     check_optimizer("optimizer", optimizer)
     made = "such as funclearn.gradients.autodiff, finite_difference() or given(...)"
     check_function("gradient", gradient, ("objective",), made)
-
-    def loss_at(params: Params, batch: Batch, key: PyTree) -> Scalar:
-        return check_loss(objective(params, batch, key))
-
-    value_and_grad = gradient(loss_at)
-    check_function("gradient(...)", value_and_grad, ("params", "batch", "key"), made)
+    slope_at = make_slope(objective, gradient)
 
     def train_step(
         state: TrainState, batch: Batch, *, evaluation: PyTree = None
@@ -83,17 +81,18 @@ def make_train_step(
         key = jax.random.fold_in(
             jax.random.fold_in(state.key, _NOISE_STREAM), state.step
         )
-        at = trained(state.params)
-        loss, grads = check_gradient(value_and_grad(at, batch, key), at)
+        slope = slope_at(state.params, batch, key)
+        loss, grads = slope.loss, slope.grads
         keywords = {"value": loss, "grad": grads, "epoch": state.epoch}
         if evaluation is not None:
             keywords["evaluation"] = evaluation
-        keywords |= _functions(loss_at, value_and_grad, batch, key)
-        old = grads, state.opt_state, state.params
-        updates, opt_state = update(optimizer, *old, keywords)
-        params = optax.apply_updates(state.params, updates)
+        keywords |= _functions(slope, batch, key)
+        free = trainable(slope.params)
+        updates, opt_state = update(optimizer, grads, state.opt_state, free, keywords)
+        free = optax.apply_updates(free, updates)
         if _has_line_search(opt_state):
-            params = _forward_mode_only(params)
+            free = _forward_mode_only(free)
+        params = with_trainable(slope.params, free)
         state = state._replace(params=params, opt_state=opt_state, step=state.step + 1)
         return state, StepInfo(loss, grads)
 
@@ -102,20 +101,18 @@ def make_train_step(
 
 def _check_state(state: TrainState, optimizer: Optimizer) -> None:
     check_key("state.key", state.key)
-    check_floating("state.params", state.params)
+    free = trainable(state.params)
+    check_floating("state.params", free)
     check_same_structure(
         "state.opt_state",
         state.opt_state,
-        jax.eval_shape(optimizer.init, state.params),
+        jax.eval_shape(optimizer.init, free),
         "the state of the optimizer that this train step was made with",
     )
 
 
 def _functions(
-    loss_at: Callable[..., Scalar],
-    value_and_grad: Callable[..., tuple[Scalar, Params]],
-    batch: Batch,
-    key: PyTree,
+    slope: Slope, batch: Batch, key: PyTree
 ) -> dict[str, Callable[..., PyTree]]:
     """The step's objective and its gradient, by the names that optax gives them."""
 
@@ -129,11 +126,11 @@ def _functions(
         evaluation: object = None,
     ) -> Scalar:
         del obj_fn, grad_fn, epoch, evaluation
-        return loss_at(params, batch, key)
+        return slope.loss_at(params, batch, key)
 
     # Of an adversarial step of SAM, which a number comes with.
     def grad_fn(params: Params, *_: PyTree) -> Params:
-        return value_and_grad(params, batch, key)[1]
+        return slope.value_and_grad(params, batch, key)[1]
 
     return {"value_fn": value_fn, "obj_fn": value_fn, "grad_fn": grad_fn}
 

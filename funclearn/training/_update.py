@@ -14,6 +14,7 @@ import jax
 import optax
 from jaxtyping import PyTree
 
+from funclearn._notes import trainable, with_trainable
 from funclearn._types import Params
 from funclearn._words import described
 
@@ -127,4 +128,6 @@ def trained(params: Params) -> Params:
 
 def evaluated(params: Params) -> Params:
     """The parameters that are evaluated: the slow ones of lookahead."""
-    return params.slow if isinstance(params, optax.LookaheadParams) else params
+    free = trainable(params)
+    slow = free.slow if isinstance(free, optax.LookaheadParams) else free
+    return with_trainable(params, slow)

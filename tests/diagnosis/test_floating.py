@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 
 from funclearn.diagnosis._floating import floating_leaves, only_floating
 from funclearn.training import StepInfo, TrainState
@@ -56,3 +57,40 @@ def test_floating_parameters_are_left_as_they_are():
 def test_floating_leaves_are_no_integers_and_no_keys():
     leaves = floating_leaves((KEY, jnp.arange(2), jnp.ones(3), jnp.ones(1, jnp.bool_)))
     assert [leaf.shape for leaf in leaves] == [(3,)]
+
+
+def test_what_a_model_notes_is_none_of_the_parameters(fl):
+    """A running mean moves against no gradient, and must not be blamed."""
+    notes = {"mean": jnp.zeros(2), "steps": jnp.zeros((), jnp.int32)}
+
+    def train(params, inputs, key):
+        del key
+        mean = jnp.mean(inputs, axis=0)
+        after = {
+            "mean": 0.5 * params.notes["mean"] + 0.5 * mean,
+            "steps": params.notes["steps"] + 1,
+        }
+        return (inputs - mean[None]) @ params.params, after
+
+    model = fl.Model(
+        lambda key: fl.models.Noted(jnp.zeros(2), notes),
+        lambda params, inputs: (inputs - params.notes["mean"][None]) @ params.params,
+        train,
+    )
+    inputs = np.array([[1.0, 5], [2, -1], [6, 2], [3, 3]], np.float32)
+    rows = fl.Dataset(jnp.asarray(inputs), jnp.array([1.0, 2.0, -1.0, 0.5]))
+    centred = inputs - inputs.mean(axis=0)
+    largest = np.linalg.eigvalsh(2 * centred.T @ centred / 4)[-1]
+    objective = fl.make_objective(model, fl.losses.mse)
+    rate = float(5 / largest)
+    optimizer = optax.sgd(rate)
+    state = fl.init_state(KEY, model.init(KEY), optimizer)
+    step = fl.make_train_step(objective, optimizer)
+    run = fl.fit(step, state, rows, epochs=40)
+    found = fl.diagnosis.explain_divergence(
+        run, objective, step, state, rows, learning_rate=rate
+    )
+    assert found.cause == "learning rate"
+    np.testing.assert_allclose(found.limit, 2 / largest, rtol=1e-4)
+    assert found.tested < found.limit
+    assert isinstance(found.last_good_params, fl.models.Noted)

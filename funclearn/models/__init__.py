@@ -1,10 +1,12 @@
 """Models as pairs of pure functions: `init(key) -> params`, `apply(params, inputs)`.
 
 Parameters are initialised as PyTorch's linear layers are, uniform in ±1/√fan_in, but
-for `mlp`, `from_linen` and `from_nnx`, where flax does it.
+for `mlp`, where flax does it, and for modules of flax and equinox, which do it
+themselves.
 """
 
 from funclearn._notes import Noted
+from funclearn.models._equinox import from_equinox
 from funclearn.models._flax import from_linen, from_nnx
 from funclearn.models._linear import (
     LinearParams,
@@ -24,6 +26,7 @@ __all__ = [
     "PolynomialParams",
     "WideNetParams",
     "affine",
+    "from_equinox",
     "from_linen",
     "from_nnx",
     "linear",

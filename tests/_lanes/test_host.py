@@ -95,7 +95,15 @@ def test_an_error_of_a_callback_ends_a_sweep(threads, caplog):
     assert len(called) == 1
 
 
-def test_an_interrupt_is_answered_while_a_task_runs():
+@pytest.fixture
+def interrupts():
+    # A shell's job in the background ignores them.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_an_interrupt_is_answered_while_a_task_runs(interrupts):
     begun, done = [], threading.Event()
 
     def run(number):
@@ -117,6 +125,10 @@ def test_an_interrupt_is_answered_while_a_task_runs():
 
 PROGRAM = """
 import os, signal, sys, threading, time
+
+# What a shell starts in the background ignores it, and so do its children.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 import jax, jax.numpy as jnp
 import funclearn as fl
 from funclearn import sweeps, validation

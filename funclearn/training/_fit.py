@@ -1,6 +1,5 @@
 """A number of epochs in one compiled loop, until a rule stops it."""
 
-import dataclasses
 from collections.abc import Callable
 
 import jax
@@ -14,7 +13,7 @@ from funclearn._programs import debugging
 from funclearn._types import Batch, Params
 from funclearn._words import described
 from funclearn.data import as_dataset
-from funclearn.stopping import Goal, Reason, Rule, make_goal, never
+from funclearn.stopping import Reason, Rule, make_goal, never
 from funclearn.training._epoch import make_epoch
 from funclearn.training._loop import Evaluate, Functions, Result, repeated, with_row
 from funclearn.training._missing import with_missing, with_missing_row
@@ -118,10 +117,10 @@ def fit(
             "stop must be a rule of funclearn.stopping, such as patience(10); got "
             f"{described(stop)}."
         )
-    goal = make_goal(best_on, best_direction, prefix="best_")
-    if goal != Goal():
-        given = dataclasses.replace(goal, on=goal.on or "validation")
-        stop = (never() if stop is None else stop).with_best_by(given)
+    if best_on is not None or best_direction != "min":
+        on = "validation" if best_on is None else best_on
+        goal = make_goal(on, best_direction, prefix="best_")
+        stop = (never() if stop is None else stop).with_best_by(goal)
     functions, debugged = Functions(train_step, evaluate, record), debugging()
     program = _programs.kept(_compile, functions, epochs, batch_size, debugged)
     try:

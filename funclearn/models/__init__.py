@@ -7,7 +7,6 @@ themselves.
 
 from funclearn._notes import Noted
 from funclearn.models._equinox import from_equinox
-from funclearn.models._flax import from_linen, from_nnx
 from funclearn.models._linear import (
     LinearParams,
     PolynomialParams,
@@ -16,8 +15,10 @@ from funclearn.models._linear import (
     neuron,
     polynomial,
 )
+from funclearn.models._linen import from_linen
 from funclearn.models._model import Model
 from funclearn.models._networks import WideNetParams, mlp, wide_net
+from funclearn.models._nnx import from_nnx
 
 __all__ = [
     "LinearParams",

@@ -12,7 +12,7 @@ from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 from funclearn._arrays import as_floats
 from funclearn._checks import check_key, integer_at_least
 from funclearn._types import Params
-from funclearn.models._flax import from_linen
+from funclearn.models._linen import pure_linen
 from funclearn.models._model import Model, check_shape, uniform
 
 __all__ = ["WideNetParams", "mlp", "wide_net"]
@@ -95,7 +95,7 @@ def mlp(
     layers: list[Callable[[Array], Array]] = []
     for width in widths[1:]:
         layers += [linen.Dense(width), activation]
-    model = from_linen(linen.Sequential(layers[:-1]), jnp.zeros((1, widths[0])))
+    model = pure_linen(linen.Sequential(layers[:-1]), jnp.zeros((1, widths[0])))
     # What linen.Sequential calls its parts that are not activations.
     names = [f"layers_{2 * layer}" for layer in range(len(widths) - 1)]
 

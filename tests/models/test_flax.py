@@ -10,9 +10,18 @@ import pytest
 from flax import linen, nnx
 
 import funclearn as fl
-
-KEY = jax.random.key(0)
-
+from tests.models.settings import (
+    BATCH,
+    DATA,
+    EPOCHS,
+    KEY,
+    ROWS,
+    NnxNoting,
+    WithTrain,
+    close,
+    train_of,
+    trained,
+)
 
 FLAX = {
     "linen": fl.models.from_linen(linen.Dense(2), jnp.zeros((1, 3))),
@@ -75,149 +84,6 @@ def test_a_finished_nnx_module_keeps_its_parameters():
         model.apply(moved, inputs), module(inputs) + 3, rtol=1e-6
     )
     assert jnp.array_equal(module.kernel.get_value(), before)
-
-
-ROWS = jax.random.normal(jax.random.key(1), (12, 3))
-DATA = fl.Dataset(ROWS, jnp.sin(ROWS).sum(axis=1, keepdims=True))
-SGD = optax.sgd(0.05, momentum=0.5)
-EPOCHS, BATCH = 4, 5
-
-
-class Noting(linen.Module):
-    """Draws and takes notes while it trains."""
-
-    @linen.compact
-    def forward(self, inputs, trains):
-        # A bias would be taken off again by the norm, and hold roundings alone.
-        hidden = linen.Dense(4, use_bias=False)(inputs)
-        hidden = linen.BatchNorm(use_running_average=not trains, momentum=0.5)(hidden)
-        hidden = linen.Dropout(0.3, deterministic=not trains)(linen.tanh(hidden))
-        return linen.Dense(1)(hidden)
-
-
-class WithTrain(Noting):
-    def __call__(self, inputs, train=False):
-        return self.forward(inputs, train)
-
-
-class WithDeterministic(Noting):
-    def __call__(self, inputs, *, deterministic=True):
-        return self.forward(inputs, not deterministic)
-
-
-class WithRunningAverage(Noting):
-    def __call__(self, inputs, use_running_average):
-        return self.forward(inputs, not use_running_average)
-
-
-MODES = {
-    "train": (WithTrain, True),
-    "deterministic": (WithDeterministic, False),
-    "use_running_average": (WithRunningAverage, False),
-}
-
-
-def train_of(model) -> Any:
-    assert model.train is not None
-    return model.train
-
-
-def batches():
-    """Epoch by epoch the rows of every batch, as documented, and the step's key."""
-    step = 0
-    for epoch in range(EPOCHS):
-        order = jax.random.fold_in(jax.random.fold_in(KEY, 1), epoch)
-        rows = jax.random.permutation(order, len(ROWS))
-        for start in range(0, len(ROWS), BATCH):
-            key = jax.random.fold_in(jax.random.fold_in(KEY, 0), step)
-            yield rows[start : start + BATCH], key
-            step += 1
-
-
-def trained(model, params=None, epochs=EPOCHS, **how):
-    step = fl.make_train_step(fl.make_objective(model, fl.losses.mse), SGD, **how)
-    if params is None:
-        state = fl.init_state(KEY, model.init(KEY), SGD)
-    else:
-        state = params
-    return fl.fit(step, state, DATA, epochs=epochs, batch_size=BATCH).state
-
-
-def close(tree, other, rtol=1e-5):
-    jax.tree.map(
-        lambda a, b: np.testing.assert_allclose(a, b, rtol=rtol, atol=1e-6), tree, other
-    )
-
-
-@pytest.mark.parametrize("mode", MODES)
-def test_a_linen_module_trains_as_in_a_loop_by_hand(mode):
-    kind, on = MODES[mode]
-    module: Any = kind()
-    model = fl.models.from_linen(module, ROWS[:1])
-    state = trained(model)
-    variables = dict(module.init(KEY, ROWS[:1], **{mode: not on}))
-    params, notes = variables["params"], variables["batch_stats"]
-    opt_state = SGD.init(params)
-    for rows, key in batches():
-
-        def loss(params, notes=notes, rows=rows, key=key):
-            predictions, new = module.apply(
-                {"params": params, "batch_stats": notes},
-                DATA.inputs[rows],
-                mutable=["batch_stats"],
-                rngs={"dropout": key},
-                **{mode: on},
-            )
-            return jnp.mean((predictions - DATA.targets[rows]) ** 2), new
-
-        grads, new = jax.grad(loss, has_aux=True)(params)
-        updates, opt_state = SGD.update(grads, opt_state, params)
-        params, notes = optax.apply_updates(params, updates), new["batch_stats"]
-    assert isinstance(state.params, fl.models.Noted)
-    close(state.params, fl.models.Noted(params, {"batch_stats": notes}))
-    close(state.opt_state, opt_state)
-    predictions = module.apply(
-        {"params": params, "batch_stats": notes}, ROWS, **{mode: not on}
-    )
-    close(model.apply(state.params, ROWS), predictions)
-
-
-class NnxNoting(nnx.Module):
-    def __init__(self, rngs):
-        self.first = nnx.Linear(3, 4, use_bias=False, rngs=rngs)
-        self.norm = nnx.BatchNorm(4, momentum=0.5, rngs=rngs)
-        self.drop = nnx.Dropout(0.3, rngs=rngs)
-        self.last = nnx.Linear(4, 1, rngs=rngs)
-
-    def __call__(self, inputs):
-        return self.last(self.drop(nnx.tanh(self.norm(self.first(inputs)))))
-
-
-def test_an_nnx_module_without_dropout_trains_as_in_a_loop_by_hand():
-    def build(rngs):
-        made = NnxNoting(rngs)
-        made.drop = nnx.Dropout(0.0, rngs=rngs)
-        return made
-
-    state = trained(fl.models.from_nnx(build))
-    module = build(nnx.Rngs(KEY))
-    module.train()
-    optimizer = nnx.Optimizer(module, SGD, wrt=nnx.Param)
-    for rows, _ in batches():
-        inputs, targets = DATA.inputs[rows], DATA.targets[rows]
-        grads = nnx.grad(
-            lambda module, inputs=inputs, targets=targets: jnp.mean(
-                (module(inputs) - targets) ** 2
-            )
-        )(module)
-        optimizer.update(module, grads)
-    assert isinstance(state.params, fl.models.Noted)
-    close(
-        jax.tree.leaves(state.params.params),
-        jax.tree.leaves(nnx.state(module, nnx.Param)),
-    )
-    notes = jax.tree.leaves(nnx.state(module, nnx.BatchStat))
-    close(jax.tree.leaves(state.params.notes), notes)
 
 
 NOTING = {

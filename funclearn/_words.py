@@ -1,13 +1,15 @@
-"""Naming what was given, for the messages of refusals."""
+"""Naming what was given, for messages, and the leaves of a pytree."""
 
 import inspect
 import reprlib
+from collections.abc import Callable
 from numbers import Real
 
 import jax
 import numpy as np
+from jaxtyping import PyTree
 
-__all__ = ["described"]
+__all__ = ["described", "named_leaves"]
 
 
 def described(value: object) -> str:
@@ -20,3 +22,19 @@ def described(value: object) -> str:
         kind = "class" if inspect.isclass(value) else "function"
         return f"the {kind} {value.__name__}"
     return f"a {type(value).__name__}"
+
+
+def named_leaves(
+    tree: PyTree, is_leaf: Callable[[PyTree], bool] | None = None
+) -> dict[str, PyTree]:
+    """The leaves by their keys and attributes, joined by dots; "" names a tree of one.
+
+    Args:
+        tree: any pytree.
+        is_leaf: of a node, whether to take it for a leaf.
+    """
+    leaves = jax.tree_util.tree_leaves_with_path(tree, is_leaf=is_leaf)
+    return {
+        jax.tree_util.keystr(path, simple=True, separator="."): leaf
+        for path, leaf in leaves
+    }

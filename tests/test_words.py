@@ -32,3 +32,16 @@ def test_a_traced_value_is_named_by_its_type():
     names = []
     jax.jit(lambda x: names.append(_words.described(x)))(jnp.ones(3))
     assert names == ["float32[3]"]
+
+
+def test_leaves_have_the_names_of_all_that_they_are_within():
+    tree = {
+        "a": fl.models.LinearParams(jnp.float32(1), jnp.float32(2)),
+        "b": [{"c": 3}],
+        "d.e": 4,
+    }
+    named = {"a.weight": 1, "a.bias": 2, "b.0.c": 3, "d.e": 4}
+    assert _words.named_leaves(tree) == named
+    assert _words.named_leaves(5) == {"": 5}
+    whole = _words.named_leaves(tree, lambda node: isinstance(node, list))
+    assert whole["b"] == [{"c": 3}]

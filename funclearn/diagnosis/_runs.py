@@ -6,6 +6,8 @@ import jax
 import numpy as np
 from jaxtyping import PyTree
 
+from funclearn._checks import check_direction
+from funclearn._words import named_leaves
 from funclearn.objectives import loss_entry
 from funclearn.training import History, Run
 
@@ -79,8 +81,7 @@ def curves_of(run: Run, on: str | None = None, direction: str = "min") -> Curves
         ValueError: if it is a mapped run, no epoch ran, or there is no such metric or
             direction.
     """
-    if direction not in ("min", "max"):
-        raise ValueError(f"direction must be 'min' or 'max'; got {direction!r}.")
+    check_direction("direction", direction)
     history = default_history(run)
     metric = _metric(history.evaluation, on)
     shapes = {np.shape(loss) for loss in (history.loss, metric) if loss is not None}
@@ -121,7 +122,7 @@ def _metric(evaluation: PyTree, on: str | None) -> PyTree:
         name, found = "loss", loss_entry(evaluation)
     else:
         name = on.removeprefix(_PREFIX)
-        found = evaluation.get(name) if isinstance(evaluation, dict) else None
+        found = named_leaves(evaluation).get(name)
     if found is None:
         names = evaluation if isinstance(evaluation, dict) else ()
         raise ValueError(

@@ -10,6 +10,7 @@ from jaxtyping import PRNGKeyArray, PyTree
 
 from funclearn._checks import check_key, leading_length
 from funclearn._notes import Noted
+from funclearn._signatures import takes_keyword
 from funclearn._types import Params
 from funclearn.models._model import Model
 
@@ -103,7 +104,7 @@ class _Kept(NamedTuple):
         check_key("key", key)
         module, state = self.whole(params)
         keys, noted = None, isinstance(params, Noted)
-        if _takes_key(module):
+        if takes_keyword(module.__call__, "key"):
             keys = jax.random.split(key, leading_length("inputs", inputs))
         predictions, state = _mapped(module, state, inputs, keys)
         return predictions, (params.notes[0], state) if noted else None
@@ -160,10 +161,6 @@ def _trains(module: Any) -> bool:
     switched = any(hasattr(node, "inference") for node in nodes)
     key = inspect.signature(module.__call__).parameters.get("key")
     return switched or (key is not None and key.default is key.empty)
-
-
-def _takes_key(module: Any) -> bool:
-    return "key" in inspect.signature(module.__call__).parameters
 
 
 def _is_array(leaf: object) -> bool:

@@ -6,7 +6,6 @@ parameters, the model is a pair; else it has a `train` of its own.
 """
 
 import functools
-import inspect
 from typing import Any, NamedTuple
 
 import jax
@@ -14,6 +13,7 @@ from jaxtyping import PRNGKeyArray, PyTree
 
 from funclearn._checks import check_key
 from funclearn._notes import Noted
+from funclearn._signatures import takes_keyword
 from funclearn._types import Params
 from funclearn.models._model import Model
 
@@ -63,7 +63,8 @@ def from_linen(module: Any, example_inputs: PyTree) -> Model:
 
     params = jax.eval_shape(init, jax.random.key(0))
     try:
-        jax.eval_shape(linen_module.train_without_key, params, example_inputs)
+        without_keys = functools.partial(linen_module.train_with, keys=None)
+        jax.eval_shape(without_keys, params, example_inputs)
         draws = False
     except errors.InvalidRngError:
         draws = True
@@ -117,11 +118,6 @@ class _Linen(NamedTuple):
         keys = {"dropout": key, "params": jax.random.fold_in(key, 1)}
         return self.train_with(params, inputs, keys)
 
-    def train_without_key(
-        self, params: Params, inputs: PyTree
-    ) -> tuple[PyTree, PyTree]:
-        return self.train_with(params, inputs, None)
-
     def train_with(
         self, params: Params, inputs: PyTree, keys: dict[str, PRNGKeyArray] | None
     ) -> tuple[PyTree, PyTree]:
@@ -142,10 +138,9 @@ def _variables(params: Params) -> dict[str, PyTree]:
 
 def _modes(module: Any) -> dict[str, bool]:
     """The parameters of a module's call that say whether it trains."""
-    parameters = inspect.signature(module.__call__).parameters
     # Flax refuses an argument that the module's own attribute decides already.
     return {
         name: value
         for name, value in _MODES.items()
-        if name in parameters and getattr(module, name, None) is None
+        if takes_keyword(module.__call__, name) and getattr(module, name, None) is None
     }

@@ -4,10 +4,10 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax.tree_util import keystr
 from jaxtyping import Array, Int, PyTree
 
 from funclearn._types import Params, Scalar
+from funclearn._words import named_leaves
 from funclearn.objectives import loss_of
 
 __all__ = ["EVERYTHING", "Observation", "sum_of_squares"]
@@ -72,18 +72,12 @@ class Observation(NamedTuple):
         if on == "loss" or default:
             return self.loss
         name = "loss" if on in ("validation", None) else on.removeprefix("evaluation.")
-        found = self.validation if name == "loss" else self._entry(name)
+        found = self.validation
+        if name != "loss":
+            found = loss_of(named_leaves(self.evaluation).get(name))
         if found is None:
             raise ValueError(self._missing(name, who))
         return found
-
-    def _entry(self, name: str) -> Scalar | None:
-        """What `evaluate` returned under a name; nested ones are joined by dots."""
-        leaves = jax.tree_util.tree_leaves_with_path(self.evaluation)
-        names = {
-            keystr(path, simple=True, separator="."): leaf for path, leaf in leaves
-        }
-        return loss_of(names.get(name))
 
     def _missing(self, name: str, who: str) -> str:
         what = "the validation loss" if name == "loss" else f"the entry {name!r}"

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PyTree
 
+from funclearn._words import named_leaves
 from funclearn.stopping import Reason, Rule
 from funclearn.sweeps._values import Static, is_numeric, labels
 
@@ -34,11 +34,9 @@ def columns_of(
         for names, positions in zip(axes, np.indices(shape), strict=True)
         for name in names
     }
-    parts = jax.tree_util.tree_leaves_with_path(
-        result, is_leaf=lambda node: isinstance(node, Reason | Rule)
-    )
-    for path, part in parts:
-        name = jax.tree_util.keystr(path, simple=True, separator=".") or "result"
+    parts = named_leaves(result, lambda node: isinstance(node, Reason | Rule))
+    for path, part in parts.items():
+        name = path or "result"
         if isinstance(part, Reason):
             columns[name] = np.asarray(part.name).reshape(-1)
         elif is_numeric(part, ndim=len(shape)):

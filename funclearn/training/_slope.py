@@ -64,13 +64,10 @@ def make_slope(objective: Objective, gradient: GradientMethod) -> _MakeSlope:
 
     def slope(params: Params, batch: Batch, key: PRNGKeyArray) -> Slope:
         at = trained(trainable(params))
-        if not isinstance(params, Noted):
-            loss, grads = check_gradient(plain(at, batch, key), at)
-            return Slope(loss, grads, params, loss_at, plain)
         here = with_trainable(params, at)
         loss_here = bound(loss_at, here)
-        method = gradient(loss_here)
-        if with_notes is None:
+        method = plain if loss_here is loss_at else gradient(loss_here)
+        if with_notes is None or not isinstance(params, Noted):
             loss, grads = check_gradient(method(at, batch, key), at)
             return Slope(loss, grads, params, loss_here, method)
         if gradient is gradients.autodiff:

@@ -215,24 +215,10 @@ def test_a_step_of_ones_own_takes_the_evaluation_or_leaves_it():
         info = fl.StepInfo(jnp.mean(batch), state.params)
         return state._replace(params=params, step=state.step + 1), info
 
-    run = fl.fit(
-        step,
-        start(params=jnp.float32(0)),
-        ROWS,
-        OTHERS,
-        epochs=2,
-        evaluate=evaluate,
-        batch_size=6,
-    )
     # 2.25, the mean of the rows, and then at 2.25 itself 0.25.
-    assert float(run.state.params) == 2.5
-    plain = fl.fit(
-        show,
-        start(params=jnp.float32(0)),
-        ROWS,
-        OTHERS,
-        epochs=2,
-        evaluate=evaluate,
-        batch_size=6,
-    )
-    assert float(plain.state.params) == 0
+    for one, expected in ((step, 2.5), (show, 0)):
+        begun = start(params=jnp.float32(0))
+        run = fl.fit(
+            one, begun, ROWS, OTHERS, epochs=2, evaluate=evaluate, batch_size=6
+        )
+        assert float(run.state.params) == expected

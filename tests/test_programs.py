@@ -92,6 +92,7 @@ def test_a_bound_method_is_known_by_its_object():
 
 @pytest.mark.parametrize("bound", [False, True])
 def test_a_program_goes_with_the_first_of_its_functions(bound):
+    gc.collect()  # what other tests have left, whose programs would go meanwhile
     make, step, other = Made(), Step(2), Step(3)
     seen = weakref.ref(step)
     program = _programs.kept(make, (step.method if bound else step, other))

@@ -23,6 +23,7 @@ TITLES = MappingProxyType(
         "learning_rates": "How large a step may be",
         "split_uncertainty": "How much one split says",
         "overfitting": "Overfitting",
+        "pullover_or_dress": "Pullover or dress",
     }
 )
 """Every experiment and its title, in the order in which the texts meet its subject."""

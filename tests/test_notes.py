@@ -9,6 +9,7 @@ import pytest
 import funclearn as fl
 from funclearn import _notes
 from funclearn.models import Noted
+from funclearn.training import Averages
 
 KEY = jax.random.key(0)
 ROWS = fl.Dataset(jnp.array([1.0, 2.0, 4.0]), jnp.array([2.0, 3.0, 5.0]))
@@ -176,3 +177,51 @@ def test_what_has_no_notes_is_itself():
         Noted({"w": 5}, 3),
         7,
     )
+
+
+def averages_of(average, notes=None, updates=2, epoch=None):
+    return Averages(average, jnp.int32(updates), epoch, notes)
+
+
+def test_averages_are_told_apart_from_what_the_model_notes():
+    plain = Noted(1.0, averages_of(2.0))
+    noted = Noted(1.0, averages_of(Noted(2.0, 3.0), 4.0))
+    assert _notes.own(plain) == 1.0 and _notes.trainable(plain) == 1.0
+    assert _notes.own(noted) == Noted(1.0, 4.0) and _notes.own(5.0) == 5.0
+    assert _notes.with_own(noted, Noted(6.0, 7.0)) == Noted(
+        6.0, noted.notes._replace(notes=7.0)
+    )
+    assert _notes.with_own(plain, 6.0) == Noted(6.0, plain.notes)
+    assert _notes.with_own(1.0, 6.0) == 6.0
+    seen = _notes.bound(lambda params, x: (params, x), noted)(8.0, 9)
+    assert seen == (Noted(8.0, 4.0), 9)
+    assert _notes.bound(abs, plain) is abs
+    found = map(_notes.has_averages, (plain, noted, 1.0, Noted(1.0, 2.0)))
+    assert list(found) == [True, True, False, False]
+
+
+def test_the_average_is_read_with_the_update_that_is_due():
+    average, now = jnp.array([2.0, 4.0]), jnp.array([5.0, 10.0])
+
+    def read(**settings):
+        return _notes.averaged(Noted(now, averages_of(average, **settings))).tolist()
+
+    assert read() == [2, 4]
+    assert read(updates=0) == read(updates=0, epoch=jnp.int32(-1)) == [5, 10]
+    assert read(epoch=jnp.int32(-1)) == [2, 4]
+    assert read(epoch=jnp.int32(7)) == [3, 6]  # two thirds and one third
+
+
+def test_reports_take_what_the_model_itself_is_applied_to():
+    step = fl.make_train_step(OBJECTIVE, SGD, ema=0.5)
+    state, _ = step(fl.init_state(KEY, init(KEY), SGD), ROWS)
+    report = fl.gradients.compare(
+        OBJECTIVE, state.params, ROWS, KEY, against=closed_form
+    )
+    assert report.verdict == "agrees"
+    latest = fl.training.latest(state.params)
+    one, other = (
+        fl.diagnosis.stability(OBJECTIVE, params, ROWS, KEY).largest
+        for params in (state.params, latest)
+    )
+    assert one == other

@@ -90,6 +90,7 @@ class Outcome:
             there is no training run.
         findings: sentences about this run, with its own numbers in them.
         files: name -> content of further files for its folder.
+        data_sets: those it ran on, of what published figures may need.
     """
 
     computed: Mapping[str, Any] = dataclasses.field(default_factory=dict)
@@ -99,3 +100,4 @@ class Outcome:
     history: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
     findings: tuple[str, ...] = ()
     files: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    data_sets: tuple[str, ...] = ()

@@ -9,9 +9,12 @@ dictionaries, are compared one by one, by what the published part is:
   within one unit of its last digit plus 2e-6 of its size; `inf` is met by `inf`;
 - a formula is met where its largest difference from autodiff is at most 1e-6;
 - a behaviour, the refusal of integers, is met by a message that asks for
-  floating-point values.
+  floating-point values;
+- the result of a single run without a seed, an entry with `unseeded`, is met where it
+  lies between the least and the greatest result of many seeds, its last digit allowed.
 
-NaN meets nothing.
+NaN meets nothing. An entry with `needs` names a data set that not every machine has: it
+counts only in a run on that.
 """
 
 import dataclasses
@@ -19,7 +22,7 @@ import functools
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import NamedTuple
@@ -45,6 +48,8 @@ class Published(NamedTuple):
             of them.
         rtol: relative tolerance that takes the place of the last digit's.
         note: what else there is to know.
+        needs: the data set without which the entry does not count.
+        unseeded: whether it is the result of a single run without a seed.
     """
 
     id: str
@@ -55,6 +60,8 @@ class Published(NamedTuple):
     value: Plain
     rtol: float | None = None
     note: str = ""
+    needs: str = ""
+    unseeded: bool = False
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -116,11 +123,21 @@ def sources() -> dict[str, str]:
 
 
 def compare_all(
-    experiment: str, computed: Mapping[str, object]
+    experiment: str, computed: Mapping[str, object], data_sets: Collection[str] = ()
 ) -> tuple[Comparison, ...]:
-    """Compares all figures that an experiment owns; one not computed is missed."""
+    """Compares the figures that an experiment owns; one not computed is missed.
+
+    Args:
+        experiment: their owner.
+        computed: by identifier.
+        data_sets: those it ran on; an entry that needs another one does not count.
+    """
     owned = (entry for entry in load() if entry.experiment == experiment)
-    return tuple(compare(entry, computed.get(entry.id)) for entry in owned)
+    return tuple(
+        compare(entry, computed.get(entry.id))
+        for entry in owned
+        if not entry.needs or entry.needs in data_sets
+    )
 
 
 def compare(published: Published, computed: object) -> Comparison:
@@ -130,7 +147,8 @@ def compare(published: Published, computed: object) -> Comparison:
         published: the figure.
         computed: numbers, or lists, tuples, arrays and dictionaries of them, in the
             structure of `published.value`; for a formula its largest absolute
-            difference from autodiff, for a behaviour the message.
+            difference from autodiff, for a behaviour the message, for the result of
+            a run without a seed the least and the greatest of many seeds.
 
     Returns:
         The comparison; a wrong structure is a miss with its reason.
@@ -154,6 +172,8 @@ def compare(published: Published, computed: object) -> Comparison:
 def _compare(entry: Published, published: Plain, computed: Plain) -> _Part:
     if computed is None:
         return _missed("not computed")
+    if entry.unseeded:
+        return _compare_span(entry, str(published), computed)
     match published:
         case dict() | list():
             return _compare_parts(entry, published, computed)
@@ -212,6 +232,16 @@ def _compare_number(published: float, computed: Plain, tolerance: float) -> _Par
     if math.isinf(published) and computed == published:
         return _judged(0.0, tolerance)
     return _judged(abs(computed - published), tolerance)
+
+
+def _compare_span(entry: Published, published: str, computed: Plain) -> _Part:
+    match computed:
+        case [int() | float() as least, int() | float() as greatest]:
+            if math.isfinite(least) and math.isfinite(greatest):
+                number = float(published)
+                apart = max(least - number, number - greatest, 0.0)
+                return _judged(apart, _tolerance(entry, published))
+    return _missed("needs the least and the greatest of many seeds")
 
 
 def _tolerance(entry: Published, published: str) -> float:

@@ -85,7 +85,9 @@ def _summarise(
     seconds: float,
 ) -> Summary:
     compared = config == experiment.config_type()
-    published = _published.compare_all(experiment.name, outcome.computed)
+    published = _published.compare_all(
+        experiment.name, outcome.computed, outcome.data_sets
+    )
     return Summary(
         summary=experiment.summary,
         explanation=experiment.explanation,

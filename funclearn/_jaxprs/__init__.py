@@ -27,6 +27,7 @@ from funclearn._jaxprs._tracing import (
     marked,
     split_constants,
 )
+from funclearn._jaxprs._varying import vary, vary_as, varying_axes
 
 if TYPE_CHECKING:
     from jax.extend.core import (
@@ -96,6 +97,9 @@ __all__ = [
     "single",
     "split_constants",
     "valid_jaxtype",
+    "vary",
+    "vary_as",
+    "varying_axes",
     "while_of",
 ]
 

@@ -15,9 +15,18 @@ from funclearn.data._splits import batches, folds, split
 if TYPE_CHECKING:
     from funclearn.data._csv import read_csv
     from funclearn.data._encoding import Encoder, Feature, encode
+    from funclearn.data._garments import garments
+    from funclearn.data._idx import read_idx
+    from funclearn.data._images import (
+        FASHION_MNIST_CLASSES,
+        digits,
+        fashion_mnist,
+        mnist,
+    )
     from funclearn.data._table import Table, read_table
 
 __all__ = [
+    "FASHION_MNIST_CLASSES",
     "Dataset",
     "Encoder",
     "Feature",
@@ -25,10 +34,15 @@ __all__ = [
     "Table",
     "as_dataset",
     "batches",
+    "digits",
     "encode",
+    "fashion_mnist",
     "folds",
+    "garments",
+    "mnist",
     "noisy_sine",
     "read_csv",
+    "read_idx",
     "read_table",
     "split",
     "standardise",
@@ -39,11 +53,17 @@ __all__ = [
 __getattr__, __dir__ = _lazy.attach(
     __name__,
     names={
+        "FASHION_MNIST_CLASSES": "funclearn.data._images",
         "Encoder": "funclearn.data._encoding",
         "Feature": "funclearn.data._encoding",
         "Table": "funclearn.data._table",
+        "digits": "funclearn.data._images",
         "encode": "funclearn.data._encoding",
+        "fashion_mnist": "funclearn.data._images",
+        "garments": "funclearn.data._garments",
+        "mnist": "funclearn.data._images",
         "read_csv": "funclearn.data._csv",
+        "read_idx": "funclearn.data._idx",
         "read_table": "funclearn.data._table",
     },
 )

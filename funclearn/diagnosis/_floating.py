@@ -8,9 +8,9 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import PRNGKeyArray, PyTree
 
-from funclearn._notes import Noted, trainable
+from funclearn._notes import Noted, own, trainable
 from funclearn._types import Batch, Objective, Params, Scalar
-from funclearn.training import StepInfo, TrainState, TrainStep
+from funclearn.training import StepInfo, TrainState, TrainStep, prepare_state
 
 __all__ = ["Floating", "floating_leaves", "only_floating"]
 
@@ -41,6 +41,7 @@ def only_floating(
     objective: Objective, train_step: TrainStep, start: TrainState
 ) -> Floating:
     """The same problem without the parameters that are integers, bools or keys."""
+    start = prepare_state(train_step, start)
     # Nor are what a model notes beside them.
     is_free = jax.tree.leaves(_marked(start.params))
     if all(is_free):
@@ -52,6 +53,7 @@ def only_floating(
         return [leaf for leaf, free in pairs if free is which]
 
     def split(state: TrainState) -> TrainState:
+        state = prepare_state(train_step, state)
         others = parts(state.params, False)
         free = parts(state.params, True)
         return state._replace(params=free, opt_state=(state.opt_state, others))
@@ -64,7 +66,7 @@ def only_floating(
     fixed = parts(start.params, False)
 
     def of_floating(params: list[jax.Array], batch: Batch, key: PRNGKeyArray) -> Scalar:
-        return objective(join(params, fixed), batch, key)
+        return objective(own(join(params, fixed)), batch, key)
 
     def step(state: TrainState, batch: Batch) -> tuple[TrainState, StepInfo]:
         opt_state, others = cast(_Both, state.opt_state)

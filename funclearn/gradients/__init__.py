@@ -8,12 +8,19 @@ structure of the parameters:
 - `finite_difference` nudges one parameter at a time and watches the loss;
 - `given` uses a formula that somebody derived by hand (see `funclearn.analytic`).
 
+`accumulated` takes any of them over a large batch part by part.
+
 So one training loop serves all three, and `compare` holds them against each other.
 """
 
 from typing import TYPE_CHECKING
 
 from funclearn import _lazy
+from funclearn.gradients._accumulation import (
+    accumulated,
+    by_chain_rule,
+    with_notes,
+)
 from funclearn.gradients._methods import autodiff, finite_difference, given
 
 if TYPE_CHECKING:
@@ -31,11 +38,14 @@ __all__ = [
     "GradientReport",
     "GradientsNearlyAgree",
     "GradientsUndecided",
+    "accumulated",
     "autodiff",
+    "by_chain_rule",
     "compare",
     "finite_difference",
     "given",
     "likely_slip",
+    "with_notes",
 ]
 
 # The comparison brings parts of JAX that no run needs.

@@ -19,6 +19,7 @@ from funclearn.models._linen import from_linen
 from funclearn.models._model import Model
 from funclearn.models._networks import WideNetParams, mlp, wide_net
 from funclearn.models._nnx import from_nnx
+from funclearn.models._precision import mixed_precision
 
 __all__ = [
     "LinearParams",
@@ -31,6 +32,7 @@ __all__ = [
     "from_linen",
     "from_nnx",
     "linear",
+    "mixed_precision",
     "mlp",
     "neuron",
     "polynomial",

@@ -33,7 +33,9 @@ def from_linen(module: Any, example_inputs: PyTree) -> Model:
     """Makes a model of a flax linen module.
 
     If its call has a parameter `train`, `training`, `is_training`, `deterministic` or
-    `use_running_average`, that is set, while it trains and when it predicts. While it
+    `use_running_average`, that is set, while it trains and when it predicts. Where an
+    attribute of the module has one of these names and the value for training, it
+    predicts with the other one; with the value for predicting it stays. While it
     trains its stream `"dropout"` starts from the key that `train` is given, and every
     other one from `jax.random.fold_in(key, 1)`.
 
@@ -47,6 +49,8 @@ def from_linen(module: Any, example_inputs: PyTree) -> Model:
 
     Raises:
         TypeError: if `module` is no linen module.
+        ValueError: from `apply`, if it draws or changes its variables whatever it is
+            told, as with a `BatchNorm(use_running_average=False)` inside.
     """
     from flax import errors, linen
 
@@ -55,7 +59,8 @@ def from_linen(module: Any, example_inputs: PyTree) -> Model:
             f"module must be a flax.linen.Module; got {type(module).__name__}."
         )
     on: dict[str, Any] = _modes(module)
-    linen_module = _Linen(module, on, {name: not value for name, value in on.items()})
+    off = {name: not value for name, value in on.items()}
+    linen_module = _Linen(module, _predicting(module), on, off)
 
     def init(key: PRNGKeyArray) -> Params:
         check_key("key", key)
@@ -68,7 +73,8 @@ def from_linen(module: Any, example_inputs: PyTree) -> Model:
         draws = False
     except errors.InvalidRngError:
         draws = True
-    if on or draws or isinstance(params, Noted):
+    fixed = linen_module.predicting is not module
+    if on or draws or fixed or isinstance(params, Noted):
         return Model(init, linen_module.apply, linen_module.train)
     return Model(init, linen_module.apply)
 
@@ -79,7 +85,7 @@ def pure_linen(module: Any, example_inputs: PyTree) -> Model:
     Raises:
         ValueError: from `init`, if it keeps other collections than `params`.
     """
-    linen_module = _Linen(module, {}, {})
+    linen_module = _Linen(module, module, {}, {})
 
     def init(key: PRNGKeyArray) -> Params:
         check_key("key", key)
@@ -95,9 +101,17 @@ def pure_linen(module: Any, example_inputs: PyTree) -> Model:
 
 
 class _Linen(NamedTuple):
-    """A linen module, and what its call is given while it trains and predicts."""
+    """A linen module, and what its call is given while it trains and predicts.
+
+    Attributes:
+        module: the module as it trains.
+        predicting: the module as it predicts.
+        on: what the first is called with.
+        off: what the second is called with.
+    """
 
     module: Any
+    predicting: Any
     on: dict[str, Any]
     off: dict[str, Any]
 
@@ -108,7 +122,17 @@ class _Linen(NamedTuple):
         return Noted(params, collections) if collections else params
 
     def apply(self, params: Params, inputs: PyTree) -> PyTree:
-        return self.module.apply(_variables(params), inputs, **self.off)
+        from flax import errors
+
+        try:
+            return self.predicting.apply(_variables(params), inputs, **self.off)
+        except (errors.ModifyScopeVariableError, errors.InvalidRngError) as error:
+            raise ValueError(
+                "module must predict without drawing and without changing its "
+                f"variables; {type(self.module).__name__} does not, and has no "
+                "argument or attribute to tell it, such as train, deterministic or "
+                "use_running_average, that reaches all of its layers."
+            ) from error
 
     def train(
         self, params: Params, inputs: PyTree, key: PRNGKeyArray
@@ -144,3 +168,14 @@ def _modes(module: Any) -> dict[str, bool]:
         for name, value in _MODES.items()
         if takes_keyword(module.__call__, name) and getattr(module, name, None) is None
     }
+
+
+def _predicting(module: Any) -> Any:
+    """The module, or a copy of it that is not told by its attributes to train."""
+    fields = getattr(module, "__dataclass_fields__", {})
+    fixed = {
+        name: not value
+        for name, value in _MODES.items()
+        if name in fields and getattr(module, name, None) is value
+    }
+    return module.clone(**fixed) if fixed else module

@@ -14,6 +14,7 @@ from funclearn._types import Batch, Params
 from funclearn._words import described
 from funclearn.data import as_dataset
 from funclearn.stopping import Reason, Rule, make_goal, never
+from funclearn.training._averages import prepare_state
 from funclearn.training._epoch import make_epoch
 from funclearn.training._loop import Evaluate, Functions, Result, repeated, with_row
 from funclearn.training._missing import with_missing, with_missing_row
@@ -60,7 +61,9 @@ def fit(
             epoch draws a new order, and its last batch holds what is left.
         evaluate: `(params, validation) -> anything`, taken before every epoch, never
             differentiated to train; `make_evaluation` makes one. Of
-            `optax.LookaheadParams` it is given the slow ones.
+            `optax.LookaheadParams` it is given the slow ones; of a step that averages
+            the weights both sets, as `state.params` holds them: a function of your own
+            reads one by `funclearn.training.averaged` or `latest`.
         record: `(state, info, evaluation) -> row`, called once an epoch with the state
             after it, the info of its last step and the evaluation before it. The rows
             are stacked to the run's history. None keeps loss and evaluation.
@@ -124,6 +127,7 @@ def fit(
     functions, debugged = Functions(train_step, evaluate, record), debugging()
     program = _programs.kept(_compile, functions, epochs, batch_size, debugged)
     try:
+        state = prepare_state(train_step, state)
         result = program(state, train, validation, stop)
     except Exception as error:
         explain(error, state=state)

@@ -6,6 +6,7 @@ from typing import NamedTuple, TypeAlias
 import jax
 from jaxtyping import Array, Int, PyTree
 
+from funclearn._notes import evaluated
 from funclearn._types import Batch, Params
 from funclearn.objectives import loss_of
 from funclearn.stopping import Observation, Rule, Watch, begin, observe
@@ -14,7 +15,6 @@ from funclearn.training._refusals import check_numbers
 from funclearn.training._repeat import repeat
 from funclearn.training._state import History, StepInfo, TrainState, TrainStep
 from funclearn.training._units import as_unit
-from funclearn.training._update import evaluated
 from funclearn.training._varying import vary_together
 
 __all__ = ["Evaluate", "Functions", "Record", "Result", "Seen", "repeated", "with_row"]

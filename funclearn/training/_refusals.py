@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import PyTree
 
 from funclearn._checks import check_same_structure, path_name
+from funclearn._notes import has_averages
 from funclearn._signatures import takes_keyword
 from funclearn._types import Scalar
 from funclearn._words import described
@@ -138,6 +139,12 @@ def check_stepped(result: PyTree, state: TrainState) -> tuple[TrainState, StepIn
             f"fields of a TrainState; got {described(result)}."
         )
     after, info = result
+    if has_averages(after.params) and not has_averages(state.params):
+        raise ValueError(
+            "state must be prepared for a train step with averages inside of another: "
+            "fit(..., funclearn.training.prepare_state(step, state), ...), of the step "
+            "that make_train_step made."
+        )
     for field in ("params", "opt_state"):
         check_same_structure(
             f"train_step(...)[0].{field}",

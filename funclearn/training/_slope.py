@@ -3,11 +3,9 @@
 from collections.abc import Callable
 from typing import NamedTuple, TypeAlias
 
-import jax
 from jaxtyping import PRNGKeyArray, PyTree
 
 from funclearn import gradients
-from funclearn._checks import check_same_structure
 from funclearn._notes import Noted, bound, trainable, with_trainable
 from funclearn._types import (
     Batch,
@@ -17,6 +15,7 @@ from funclearn._types import (
     Scalar,
     ValueAndGrad,
 )
+from funclearn.training._loss_scale import scaled, unscaled
 from funclearn.training._refusals import check_function, check_gradient, check_loss
 from funclearn.training._update import trained
 
@@ -41,14 +40,14 @@ class Slope(NamedTuple):
     value_and_grad: ValueAndGrad
 
 
-_MakeSlope: TypeAlias = Callable[[Params, Batch, PRNGKeyArray], Slope]
+_MakeSlope: TypeAlias = Callable[..., Slope]
 
 
 def make_slope(objective: Objective, gradient: GradientMethod) -> _MakeSlope:
-    """Makes `(params, batch, key) -> slope`.
+    """Makes `(params, batch, key, scale=None) -> slope`.
 
-    Notes come from the same evaluation as the gradient by autodiff, and from one of
-    their own where the gradient is had otherwise.
+    Where there is a scale, the loss is multiplied by it before it is differentiated by
+    the chain rule; what is returned is divided by it again.
 
     Raises:
         TypeError: if `gradient` makes no function of parameters, batch and key.
@@ -60,26 +59,48 @@ def make_slope(objective: Objective, gradient: GradientMethod) -> _MakeSlope:
     made = "such as funclearn.gradients.autodiff, finite_difference() or given(...)"
     plain = gradient(loss_at)
     check_function("gradient(...)", plain, ("params", "batch", "key"), made)
-    with_notes = getattr(objective, "with_notes", None)
+    noting = getattr(objective, "with_notes", None)
+    noted_at = None if noting is None else _with_checked_loss(noting)
 
-    def slope(params: Params, batch: Batch, key: PRNGKeyArray) -> Slope:
+    def slope(
+        params: Params, batch: Batch, key: PRNGKeyArray, scale: Scalar | None = None
+    ) -> Slope:
         at = trained(trainable(params))
         here = with_trainable(params, at)
         loss_here = bound(loss_at, here)
-        method = plain if loss_here is loss_at else gradient(loss_here)
-        if with_notes is None or not isinstance(params, Noted):
+        by_scale = scale if gradients.by_chain_rule(gradient) else None
+        if by_scale is not None:
+            method = _through(gradient, loss_here, by_scale)
+        else:
+            method = plain if loss_here is loss_at else gradient(loss_here)
+        if noted_at is None or not isinstance(params, Noted):
             loss, grads = check_gradient(method(at, batch, key), at)
             return Slope(loss, grads, params, loss_here, method)
-        if gradient is gradients.autodiff:
-            both = jax.value_and_grad(bound(with_notes, here), has_aux=True)
-            (loss, notes), grads = both(at, batch, key)
-            loss = check_loss(loss)
-        else:
-            loss, grads = check_gradient(method(at, batch, key), at)
-            _, notes = with_notes(here, batch, key)
-        needed = "the notes that it was given"
-        check_same_structure("model.train(...)[1]", notes, params.notes, needed)
-        noted = params._replace(notes=notes)
-        return Slope(loss, grads, noted, loss_here, method)
+        of = noted_at if by_scale is None else scaled(noted_at, by_scale)
+        *result, notes = gradients.with_notes(gradient, of)(here, batch, key)
+        loss, grads = check_gradient(tuple(result), at)
+        if by_scale is not None:
+            loss, grads = unscaled(loss, grads, by_scale)
+        return Slope(loss, grads, params._replace(notes=notes), loss_here, method)
 
     return slope
+
+
+def _with_checked_loss(noting: Callable[..., tuple]) -> Callable[..., tuple]:
+    def noted_at(params: Params, batch: Batch, key: PyTree) -> tuple[Scalar, PyTree]:
+        loss, notes = noting(params, batch, key)
+        return check_loss(loss), notes
+
+    return noted_at
+
+
+def _through(
+    gradient: GradientMethod, objective: Objective, scale: Scalar
+) -> ValueAndGrad:
+    """Loss and gradient by way of the scaled loss."""
+    value_and_grad = gradient(scaled(objective, scale))
+
+    def through(params: Params, batch: Batch, key: PyTree) -> tuple[Scalar, Params]:
+        return unscaled(*value_and_grad(params, batch, key), scale)
+
+    return through

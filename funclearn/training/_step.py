@@ -8,8 +8,17 @@ from jaxtyping import PyTree
 
 from funclearn import gradients
 from funclearn._checks import check_floating, check_key, check_same_structure
-from funclearn._notes import trainable, with_trainable
-from funclearn._types import Batch, GradientMethod, Objective, Params, Scalar
+from funclearn._notes import has_averages, own, trainable, with_trainable
+from funclearn._types import (
+    Batch,
+    GradientMethod,
+    Objective,
+    Params,
+    Scalar,
+    ScalarLike,
+)
+from funclearn.training._averages import Averaging, make_averaging
+from funclearn.training._loss_scale import all_finite, chosen, loss_scale
 from funclearn.training._refusals import check_function
 from funclearn.training._slope import Slope, make_slope
 from funclearn.training._state import StepInfo, TrainState, TrainStep
@@ -25,6 +34,8 @@ def make_train_step(
     optimizer: Optimizer,
     *,
     gradient: GradientMethod = gradients.autodiff,
+    ema: ScalarLike | None = None,
+    swa: range | None = None,
 ) -> TrainStep:
     """Joins an objective, an optimizer and a way to the gradient to one update.
 
@@ -43,8 +54,16 @@ def make_train_step(
     Args:
         objective: `(params, batch, key) -> scalar`.
         optimizer: any optax gradient transformation.
-        gradient: `funclearn.gradients.autodiff`, `finite_difference()` or
-            `given(closed_form)`.
+        gradient: `funclearn.gradients.autodiff`, `finite_difference()`,
+            `given(closed_form)` or `accumulated(batch_size)`.
+        ema: the decay of an exponential average of the weights, in [0, 1): after every
+            step `average = ema * average + (1 - ema) * params`, after the first one
+            the parameters themselves, as PyTorch's `AveragedModel`.
+        swa: epochs, counted from 0, of whose ends the mean is taken, such as
+            `range(75, 100)`, or `range(75, 100, 5)` for every fifth of them. Averages
+            of either kind are held in `state.params`, beside the parameters
+            (`funclearn.training.averaged` and `latest` read them); a model's own
+            floating-point notes are averaged with the weights.
 
     Returns:
         `train_step(state, batch) -> (state, StepInfo(loss, grads))`, pure; `fit` gives
@@ -54,8 +73,10 @@ def make_train_step(
         gradient method no loss and gradient, or the optimizer needs another keyword.
 
     Raises:
-        TypeError: if `objective` or `gradient` is not a function of its arguments, or
-            `optimizer` not an optimizer.
+        TypeError: if `objective` or `gradient` is not a function of its arguments,
+            `optimizer` not an optimizer, `ema` no number or `swa` no range.
+        ValueError: if `ema` is not in [0, 1), `swa` not a range of epochs, or both are
+            given.
 
     Example:
         >>> optimizer = optax.sgd(0.1)
@@ -67,41 +88,60 @@ def make_train_step(
         >>> print(info.loss, info.grads, f"{state.params:.1f}")
         9.0 6.0 2.4
     """
+    _check_parts(objective, optimizer, gradient)
+    slope_at, averaging = make_slope(objective, gradient), make_averaging(ema, swa)
+
+    def train_step(
+        state: TrainState, batch: Batch, *, evaluation: PyTree = None
+    ) -> tuple[TrainState, StepInfo]:
+        if averaging is not None:
+            state = averaging.prepared(state)
+        _check_state(state, optimizer, averaging)
+        stream = jax.random.fold_in(state.key, _NOISE_STREAM)
+        key = jax.random.fold_in(stream, state.step)
+        before, scale = own(state.params), loss_scale(state.opt_state)
+        slope = slope_at(before, batch, key, scale)
+        loss, grads, free = slope.loss, slope.grads, trainable(slope.params)
+        keywords = {"value": loss, "grad": grads, "epoch": state.epoch}
+        if evaluation is not None:
+            keywords["evaluation"] = evaluation
+        keywords |= _functions(slope, batch, key)
+        updates, opt_state = update(optimizer, grads, state.opt_state, free, keywords)
+        params, made = _updated(slope.params, updates, opt_state), True
+        if scale is not None:
+            made = all_finite(grads)
+            params = chosen(made, params, before)
+        if averaging is not None:
+            params = averaging.updated(state, params, made)
+        state = state._replace(params=params, opt_state=opt_state, step=state.step + 1)
+        return state, StepInfo(loss, grads)
+
+    if averaging is not None:
+        # As an attribute, which `functools.wraps` hands on.
+        vars(train_step)["prepared"] = averaging.prepared
+    return train_step
+
+
+def _check_parts(objective: object, optimizer: object, gradient: object) -> None:
     made = "as make_objective(model, loss) makes, which returns the loss"
     check_function("objective", objective, ("params", "batch", "key"), made)
     check_optimizer("optimizer", optimizer)
     made = "such as funclearn.gradients.autodiff, finite_difference() or given(...)"
     check_function("gradient", gradient, ("objective",), made)
-    slope_at = make_slope(objective, gradient)
-
-    def train_step(
-        state: TrainState, batch: Batch, *, evaluation: PyTree = None
-    ) -> tuple[TrainState, StepInfo]:
-        _check_state(state, optimizer)
-        key = jax.random.fold_in(
-            jax.random.fold_in(state.key, _NOISE_STREAM), state.step
-        )
-        slope = slope_at(state.params, batch, key)
-        loss, grads = slope.loss, slope.grads
-        keywords = {"value": loss, "grad": grads, "epoch": state.epoch}
-        if evaluation is not None:
-            keywords["evaluation"] = evaluation
-        keywords |= _functions(slope, batch, key)
-        free = trainable(slope.params)
-        updates, opt_state = update(optimizer, grads, state.opt_state, free, keywords)
-        free = optax.apply_updates(free, updates)
-        if _has_line_search(opt_state):
-            free = _forward_mode_only(free)
-        params = with_trainable(slope.params, free)
-        state = state._replace(params=params, opt_state=opt_state, step=state.step + 1)
-        return state, StepInfo(loss, grads)
-
-    return train_step
 
 
-def _check_state(state: TrainState, optimizer: Optimizer) -> None:
+def _check_state(
+    state: TrainState, optimizer: Optimizer, averaging: Averaging | None
+) -> None:
     check_key("state.key", state.key)
-    free = trainable(state.params)
+    params = state.params
+    if averaging is None and has_averages(params):
+        raise ValueError(
+            "state.params must hold no averages where the train step was made without "
+            "ema and swa; start from state._replace(params="
+            "funclearn.training.latest(state.params)), or averaged."
+        )
+    free = trainable(params)
     check_floating("state.params", free)
     check_same_structure(
         "state.opt_state",
@@ -109,6 +149,13 @@ def _check_state(state: TrainState, optimizer: Optimizer) -> None:
         jax.eval_shape(optimizer.init, free),
         "the state of the optimizer that this train step was made with",
     )
+
+
+def _updated(params: Params, updates: Params, opt_state: PyTree) -> Params:
+    free = optax.apply_updates(trainable(params), updates)
+    if _has_line_search(opt_state):
+        free = _forward_mode_only(free)
+    return with_trainable(params, free)
 
 
 def _functions(

@@ -14,7 +14,6 @@ import jax
 import optax
 from jaxtyping import PyTree
 
-from funclearn._notes import trainable, with_trainable
 from funclearn._types import Params
 from funclearn._words import described
 
@@ -22,7 +21,6 @@ __all__ = [
     "Optimizer",
     "check_lookahead",
     "check_optimizer",
-    "evaluated",
     "trained",
     "update",
 ]
@@ -124,10 +122,3 @@ def check_lookahead(params: Params, opt_state: optax.OptState) -> None:
 def trained(params: Params) -> Params:
     """The parameters at which the gradient is taken: the fast ones of lookahead."""
     return params.fast if isinstance(params, optax.LookaheadParams) else params
-
-
-def evaluated(params: Params) -> Params:
-    """The parameters that are evaluated: the slow ones of lookahead."""
-    free = trainable(params)
-    slow = free.slow if isinstance(free, optax.LookaheadParams) else free
-    return with_trainable(params, slow)

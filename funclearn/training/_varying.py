@@ -11,17 +11,9 @@ from collections.abc import Callable
 import jax
 from jaxtyping import PyTree
 
+from funclearn._jaxprs import vary, vary_as, varying_axes
+
 __all__ = ["varied", "vary_as", "vary_together"]
-
-
-def vary_as(value: PyTree, like: PyTree) -> PyTree:
-    """Has a value vary over the devices as another does.
-
-    Args:
-        value: an array.
-        like: another, or its type.
-    """
-    return _vary(value, _axes(like))
 
 
 def vary_together(new: PyTree, old: PyTree, like: PyTree) -> PyTree:
@@ -35,9 +27,10 @@ def vary_together(new: PyTree, old: PyTree, like: PyTree) -> PyTree:
         old: the same before, whose arrays are left as they are; None leaves none.
         like: the values.
     """
-    axes = frozenset().union(*(_axes(jax.typeof(x)) for x in jax.tree.leaves(like)))
+    kinds = map(jax.typeof, jax.tree.leaves(like))
+    axes = frozenset().union(*map(varying_axes, kinds))
     kept = set(map(id, jax.tree.leaves(old)))
-    return jax.tree.map(lambda x: x if id(x) in kept else _vary(x, axes), new)
+    return jax.tree.map(lambda x: x if id(x) in kept else vary(x, axes), new)
 
 
 def varied(
@@ -58,12 +51,3 @@ def varied(
         known, carry = carry, jax.tree.map(vary_as, carry, after)
         if all(map(operator.is_, *map(jax.tree.leaves, (known, carry)))):
             return carry, result
-
-
-def _vary(value: PyTree, axes: frozenset[str]) -> PyTree:
-    new = tuple(axes - _axes(jax.typeof(value)))
-    return jax.lax.pcast(value, new, to="varying") if new else value
-
-
-def _axes(kind: PyTree) -> frozenset[str]:
-    return getattr(getattr(kind, "manual_axis_type", None), "varying", frozenset())

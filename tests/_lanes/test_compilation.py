@@ -190,6 +190,37 @@ def test_block_and_program_follow_from_what_the_loop_computes(name):
     assert any(stage.small for stage in stages) == loop.whole
 
 
+def convolve(x):
+    kernel = x[:2, :2][None, None]
+    made = jax.lax.conv_general_dilated(x[None, None], kernel, (1, 1), "SAME")
+    return made[0, 0]
+
+
+@pytest.mark.parametrize(
+    ("body", "shape", "lanes"),
+    [
+        (convolve, (32, 32), 1),  # four lanes would fit
+        (lambda x: x @ x, (64, 64), 1),
+        (lambda x: x[jnp.argsort(x[:, 0])], (64, 16), 1),  # rows by indices of its own
+        (lambda x: x / 2, (2,), 128),
+    ],
+)
+def test_lanes_too_large_to_fill_a_vector_run_one_by_one(body, shape, lanes):
+    def run(start):
+        return jax.lax.fori_loop(0, 2, lambda _, x: body(x) / 8, start)
+
+    starts = jax.random.uniform(KEY, (3, *shape))
+    closed = jax.jit(run).trace(starts[0]).jaxpr
+    assert compilation.lanes_in_block(closed, 1000) == lanes
+    chosen = sweep(run, {"start": starts}).result
+    alone = jnp.stack([jax.jit(run)(start) for start in starts])
+    np.testing.assert_allclose(chosen, alone, rtol=1e-5, atol=1e-6)
+    if lanes == 1:
+        np.testing.assert_array_equal(chosen, alone)
+        mapped = sweep(run, {"start": starts}, block_size=4).result
+        np.testing.assert_allclose(mapped, alone, rtol=1e-5, atol=1e-6)
+
+
 def test_results_of_a_block_have_a_limit():
     def run(x):
         return jax.lax.fori_loop(0, 3, lambda _, x: x + 1, x) * jnp.ones(2**22)

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import pytest
 
 from funclearn.diagnosis._floating import floating_leaves, only_floating
 from funclearn.training import StepInfo, TrainState
@@ -59,7 +60,8 @@ def test_floating_leaves_are_no_integers_and_no_keys():
     assert [leaf.shape for leaf in leaves] == [(3,)]
 
 
-def test_what_a_model_notes_is_none_of_the_parameters(fl):
+@pytest.mark.parametrize("averages", [{}, {"ema": 0.5}], ids=["plain", "ema"])
+def test_what_a_model_notes_is_none_of_the_parameters(averages, fl):
     """A running mean moves against no gradient, and must not be blamed."""
     notes = {"mean": jnp.zeros(2), "steps": jnp.zeros((), jnp.int32)}
 
@@ -85,7 +87,7 @@ def test_what_a_model_notes_is_none_of_the_parameters(fl):
     rate = float(5 / largest)
     optimizer = optax.sgd(rate)
     state = fl.init_state(KEY, model.init(KEY), optimizer)
-    step = fl.make_train_step(objective, optimizer)
+    step = fl.make_train_step(objective, optimizer, **averages)
     run = fl.fit(step, state, rows, epochs=40)
     found = fl.diagnosis.explain_divergence(
         run, objective, step, state, rows, learning_rate=rate

@@ -73,6 +73,46 @@ def test_rule(quantity, value, rtol, computed, met):
     assert bool(comparison.misses) is not met
 
 
+unseeded_computed_met = [
+    ([0.95, 0.97], True),
+    ([0.9646, 0.97], True),
+    ([0.9647, 0.97], False),
+    ([0.95, 0.9643], False),
+    ((np.float32(0.9), np.float32(1.0)), True),
+    ([0.97, 0.95], False),
+    ([math.nan, 0.97], False),
+    ([0.95, math.nan], False),
+    ([-math.inf, math.inf], False),
+    ([0.9645], False),
+    (0.9645, False),
+    (None, False),
+]
+
+
+@pytest.mark.parametrize(("computed", "met"), unseeded_computed_met)
+def test_a_run_without_a_seed_lies_among_those_of_many(computed, met):
+    entry = Published("id", "e", "s", "setting", "accuracy", "0.9645", unseeded=True)
+    comparison = compare(entry, computed)
+    assert comparison.met is met
+    assert bool(comparison.misses) is not met
+
+
+def test_an_entry_counts_only_with_the_data_that_it_needs(monkeypatch):
+    free = Published("free", "e", "s", "setting", "loss", "1.0")
+    needy = free._replace(id="needy", needs="Photographs")
+    monkeypatch.setattr(_published, "load", lambda: (free, needy))
+    computed = {"free": 1.0, "needy": 1.0}
+    for data_sets, expected in (
+        ((), ["free"]),
+        (("Others",), ["free"]),
+        (("Photographs",), ["free", "needy"]),
+    ):
+        found = _published.compare_all("e", computed, data_sets)
+        assert [one.id for one in found] == expected
+    (_, missed) = _published.compare_all("e", {"free": 1.0}, ("Photographs",))
+    assert not missed.met
+
+
 def test_difference_and_tolerance_have_the_structure_of_the_value():
     value = {"loss": "1763.88", "gradient": ["4517.3", "inf"]}
     entry = Published("id", "experiment", "source", "setting", "loss; gradient", value)
@@ -132,6 +172,9 @@ PRINTED = [
 
 @pytest.mark.parametrize("entry", PRINTED, ids=lambda entry: entry.id)
 def test_every_entry_is_met_within_its_tolerance_and_missed_beyond(entry):
-    assert compare(entry, _off(entry.value, entry.rtol, 0.99)).met
-    assert not compare(entry, _off(entry.value, entry.rtol, 1.01)).met
+    near, far = (_off(entry.value, entry.rtol, share) for share in (0.99, 1.01))
+    if entry.unseeded:
+        near, far = [near, near], [far, far]
+    assert compare(entry, near).met
+    assert not compare(entry, far).met
     assert compare(entry, None).misses == ("not computed",)

@@ -1,0 +1,139 @@
+"""All ten classes: three models through the same `fit`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from flax import linen
+
+import funclearn as fl
+from experiments.pullover_or_dress.images import Images, scaled
+from funclearn.sweeps import sweep
+
+if TYPE_CHECKING:
+    from experiments.pullover_or_dress.chapter import Config
+
+__all__ = ["BINS", "CLASSES", "Classes", "reliability", "ten_classes"]
+
+CLASSES, BINS = 10, 10
+LEARNING_RATE, BATCH_SIZE = 1e-3, 128
+
+
+class Convolutional(linen.Module):
+    """Two convolutions that halve the image, a hidden layer, and ten outputs."""
+
+    @linen.compact
+    def __call__(self, inputs: jax.Array) -> jax.Array:
+        """Logits `(n, 10)` of images `(n, 784)`."""
+        planes = inputs.reshape(-1, 28, 28, 1)
+        for features in (16, 32):
+            planes = linen.Conv(features, (3, 3), strides=2)(planes)
+            planes = linen.relu(planes)
+        hidden = linen.relu(linen.Dense(64)(planes.reshape(len(planes), -1)))
+        return linen.Dense(CLASSES)(hidden)
+
+
+class Classes(NamedTuple):
+    """What the models of ten classes do on the test images.
+
+    Attributes:
+        labels: `(n,)`, of the test images.
+        trained_on: number of images.
+        probabilities: by the model's name `(seeds, n, 10)`.
+    """
+
+    labels: np.ndarray
+    trained_on: int
+    probabilities: dict[str, np.ndarray]
+
+    def accuracies(self, model: str) -> np.ndarray:
+        """The share of right answers of every seed."""
+        answers = self.probabilities[model].argmax(axis=-1)
+        return (answers == self.labels).mean(axis=-1)
+
+    def confusion(self, model: str) -> np.ndarray:
+        """`(10, 10)`: of the images of a class, the row, the share that is called so.
+
+        The mean over the seeds.
+        """
+        counts = np.zeros((CLASSES, CLASSES))
+        answers = self.probabilities[model].argmax(axis=-1)
+        np.add.at(counts, (np.broadcast_to(self.labels, answers.shape), answers), 1)
+        return counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+
+
+class Reliability(NamedTuple):
+    """Confidence and accuracy, by bins of the confidence.
+
+    Attributes:
+        confidence: `(bins,)`, the mean largest probability; NaN where there is none.
+        accuracy: `(bins,)`, the share of right answers.
+        share: `(bins,)`, of all answers.
+    """
+
+    confidence: np.ndarray
+    accuracy: np.ndarray
+    share: np.ndarray
+
+    @property
+    def error(self) -> float:
+        """The mean distance between confidence and accuracy: calibration error."""
+        return float(np.nansum(self.share * np.abs(self.confidence - self.accuracy)))
+
+
+def reliability(probabilities: np.ndarray, labels: np.ndarray) -> Reliability:
+    """Compares how sure the answers are with how many of them are right."""
+    sure = probabilities.max(axis=-1).ravel()
+    right = (probabilities.argmax(axis=-1) == labels).ravel()
+    place = np.minimum((sure * BINS).astype(int), BINS - 1)
+    count = np.bincount(place, minlength=BINS)
+    some = np.where(count, count, np.nan)
+    sums = (np.bincount(place, values, BINS) for values in (sure, right))
+    confidence, share_right = (total / some for total in sums)
+    return Reliability(confidence, share_right, count / len(sure))
+
+
+def ten_classes(given: Images, config: Config) -> Classes:
+    """Trains three models from some seeds with Adam, on the cross-entropy."""
+    train, test = scaled(given.train), scaled(given.test)
+    train = fl.data.take(train, slice(config.class_images))
+    models = {
+        "softmax regression": fl.models.mlp((784, CLASSES)),
+        "784-256-10": fl.models.mlp((784, 256, CLASSES), jax.nn.relu),
+        "convolutional": fl.models.from_linen(Convolutional(), jnp.zeros((1, 784))),
+    }
+    return Classes(
+        np.asarray(test.targets),
+        len(train.inputs),
+        {
+            name: _probabilities(one, train, test, config)
+            for name, one in models.items()
+        },
+    )
+
+
+def _probabilities(
+    model: fl.Model, train: fl.Dataset, test: fl.Dataset, config: Config
+) -> np.ndarray:
+    optimizer = optax.adam(LEARNING_RATE)
+    objective = fl.make_objective(model, fl.losses.cross_entropy)
+    step = fl.make_train_step(objective, optimizer)
+
+    def run(seed: jax.Array) -> jax.Array:
+        init_key, run_key = jax.random.split(jax.random.key(seed))
+        fitted = fl.fit(
+            step,
+            fl.init_state(run_key, model.init(init_key), optimizer),
+            train,
+            epochs=config.class_epochs,
+            batch_size=min(BATCH_SIZE, len(train.inputs)),
+        )
+        return jax.nn.softmax(model.apply(fitted.state.params, test.inputs))
+
+    seeds = config.seed + np.arange(config.class_seeds, dtype=np.uint32)
+    # One after the other: matrices and convolutions gain nothing side by side.
+    return np.asarray(sweep(run, {"seed": seeds}, block_size=1).result)

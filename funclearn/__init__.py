@@ -13,6 +13,7 @@ from funclearn import _lazy
 from funclearn import data as data
 from funclearn import gradients as gradients
 from funclearn import losses as losses
+from funclearn import metrics as metrics
 from funclearn import models as models
 from funclearn import objectives as objectives
 from funclearn import stopping as stopping

@@ -22,6 +22,7 @@ __all__ = [
     "check_batch_size",
     "check_direction",
     "check_floating",
+    "check_fraction",
     "check_key",
     "check_not_negative",
     "check_positive",
@@ -205,6 +206,16 @@ def check_at_least_one(name: str, value: object) -> None:
     """
     if is_static_number(value) and not value >= 1:
         raise ValueError(f"{name} must be at least 1; got {value}.")
+
+
+def check_fraction(name: str, value: object) -> None:
+    """Refuses a number that is known while tracing and not between 0 and 1.
+
+    Raises:
+        ValueError: if it is less than 0, more than 1 or NaN.
+    """
+    if is_static_number(value) and not 0 <= value <= 1:
+        raise ValueError(f"{name} must be between 0 and 1; got {value}.")
 
 
 def check_batch_size(batch_size: object, n_rows: int) -> int:

@@ -51,8 +51,11 @@ def draw_pixels(
     above, below = panels[:4], panels[4:]
     for axes, mean, name in zip(above, result.naive.means, NAMES, strict=False):
         _show(axes, mean, f"the mean {name}")
+    learnt = result.learnt["library's linear"]
+    weights, bias = learnt.shown
     called = result.naive.dresses("mean absolute difference")
-    missed = np.flatnonzero(called & (result.test.targets == 0))
+    saved = result.test.inputs @ weights + bias <= 0
+    missed = np.flatnonzero(called & saved & (result.test.targets == 0))
     apart = result.naive.distances["mean absolute difference"][missed]
     # The clearest of its mistakes first.
     order = missed[np.argsort(apart[:, 1] - apart[:, 0])]
@@ -66,8 +69,6 @@ def draw_pixels(
         if len(order) > 1
         else "The mean images, which\nthe naive way compares with"
     )
-    learnt = result.learnt["library's linear"]
-    weights, bias = learnt.shown
     _show_signed(below[0], weights, np.abs(weights).max(), "the weights learnt")
     below[0].set_ylabel("Learned way")
     # What every pixel of a misjudged image adds to the sum.

@@ -278,7 +278,7 @@ def _ten(result: Result) -> str:
     listed = ", ".join(f"{mean:.1%} ({name})" for name, mean in means.items())
     return (
         f"Of ten classes {listed} are right. The {best} model's most frequent mistake "
-        f"is to call a {names[truth]} a {names[answer]}: {wrong.max():.0%} of them."
+        f"is {names[answer]} for {names[truth]}: {wrong.max():.0%} of those."
     )
 
 
@@ -290,7 +290,7 @@ def _plots(config: Config, result: Result) -> dict[str, Plot]:
     return {
         "pixels": Plot(
             "Above, the two images that the naive way keeps, and pullovers that it "
-            "takes for dresses: they are nearer to the mean dress, pixel by pixel. "
+            "alone takes for dresses: they are nearer to the mean dress. "
             "Below, the weights that are learnt instead, of the library's linear "
             "layer: orange speaks for a dress, purple for a pullover. At the right "
             "what both get right.",

@@ -1,13 +1,15 @@
 """The gradients of models' losses, `(params, batch) -> grads`."""
 
+import math
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PyTree
+from jaxtyping import Array, Float
 
 from funclearn._arrays import Arrays, as_array, as_floats, errors_of, narrowed
 from funclearn._types import Batch, Params
+from funclearn._weights import as_weights, ratio, weights_of, without
 
 __all__ = [
     "SoftmaxParams",
@@ -49,7 +51,7 @@ def linear_mse(params: Params, batch: Batch) -> Params:
     """
     inputs = as_floats("batch.inputs", batch.inputs, params)
     predictions = jnp.dot(inputs, params.weight) + params.bias
-    slopes = _mse_slopes(predictions, batch.targets)
+    slopes = _mse_slopes(predictions, batch)
     return _in_type_of(params, weight=_projected(slopes, inputs), bias=jnp.sum(slopes))
 
 
@@ -78,7 +80,7 @@ def polynomial_mse(params: Params, batch: Batch) -> Params:
     inputs = as_floats("batch.inputs", batch.inputs, params)
     powers = jnp.vander(jnp.ravel(inputs), degree + 1, increasing=True)
     predictions = jnp.reshape(powers @ params.coefficients, jnp.shape(inputs))
-    slopes = _mse_slopes(predictions, batch.targets)
+    slopes = _mse_slopes(predictions, batch)
     return _in_type_of(params, coefficients=jnp.ravel(slopes) @ powers)
 
 
@@ -106,7 +108,7 @@ def neuron_mse(params: Params, batch: Batch) -> Params:
     """
     inputs = as_floats("batch.inputs", batch.inputs, params)
     predictions = jnp.tanh(params.weight * inputs + params.bias)
-    slopes = _mse_slopes(predictions, batch.targets) * tanh_slope(predictions)
+    slopes = _mse_slopes(predictions, batch) * tanh_slope(predictions)
     return _in_type_of(params, weight=_projected(slopes, inputs), bias=jnp.sum(slopes))
 
 
@@ -142,7 +144,7 @@ def wide_net_mse(params: Params, batch: Batch) -> Params:
     arguments = inputs @ params.hidden_weight + params.hidden_bias[None, :]
     hidden = jnp.tanh(arguments)
     predictions = hidden @ params.output_weight + params.output_bias[None, :]
-    slopes = _mse_slopes(predictions, batch.targets)
+    slopes = _mse_slopes(predictions, batch)
     hidden_slopes = slopes @ params.output_weight.T * tanh_slope(hidden)
     return _in_type_of(
         params,
@@ -184,15 +186,26 @@ def softmax_cross_entropy(params: Params, batch: Batch) -> Params:
     # Bytes do not hold the numbers of more than 256 classes.
     whole = targets.astype(jnp.result_type(targets, jnp.int32))
     labels = jax.nn.one_hot(whole, logits.shape[-1], dtype=logits.dtype)
-    slopes = (jax.nn.softmax(logits) - labels) / targets.size
+    slopes = _counted(jax.nn.softmax(logits) - labels, batch, targets.shape)
     return _in_type_of(
         params, weight=jnp.matmul(inputs.T, slopes), bias=jnp.sum(slopes, axis=0)
     )
 
 
-def _mse_slopes(predictions: Array, targets: PyTree) -> Array:
-    errors, _ = errors_of(predictions, targets)
-    return 2 * errors / errors.size
+def _mse_slopes(predictions: Array, batch: Batch) -> Array:
+    errors, _ = errors_of(predictions, batch.targets)
+    return 2 * _counted(errors, batch, errors.shape)
+
+
+def _counted(values: Array, batch: Batch, shape: tuple[int, ...]) -> Array:
+    """Slopes times their targets' shares in a mean: 1/n, with weights w_i / Σ w."""
+    weights = weights_of(batch)
+    if weights is None:
+        return values / math.prod(shape)
+    weights = as_weights(weights, shape)
+    total = jnp.sum(jnp.broadcast_to(weights, shape))
+    weights = weights.reshape(*weights.shape, *(1,) * (values.ndim - weights.ndim))
+    return ratio(weights * without(values, weights), total)
 
 
 def _projected(slopes: Array, inputs: Arrays) -> Array:

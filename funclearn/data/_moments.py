@@ -36,15 +36,22 @@ def scaled(rows: Arrays, shift: Numbers, scale: Numbers) -> Array:
     return values.astype(dtype) if dtype.itemsize < 4 else values
 
 
-def moments(name: str, rows: Arrays) -> tuple[Row, Row]:
+def moments(name: str, rows: Arrays, weights: Arrays | None = None) -> tuple[Row, Row]:
     """Mean and standard deviation of every column, to shift and to scale by.
 
     A constant column has the shift that makes it 0 and the scale 1.
+
+    Args:
+        name: the argument to name in messages.
+        rows: `(n, *row)`.
+        weights: how much each row, or entry, counts in both; None: all alike.
 
     Raises:
         ValueError: if values of NumPy's are not finite, or integers are so large that
             float64 does not hold their mean.
     """
+    if weights is not None:
+        return _weighted_moments(name, rows, weights)
     if isinstance(rows, np.ndarray):
         return _moments_on_host(name, rows)
     # Half precision rounds a mean by as much as columns may differ by.
@@ -76,6 +83,33 @@ def _moments_on_host(name: str, rows: np.ndarray) -> tuple[Row, Row]:
             f"{rows.flat[0]}: subtract one of them first."
         )
     return shift, scale
+
+
+def _weighted_moments(name: str, rows: Arrays, weights: Arrays) -> tuple[Row, Row]:
+    known = isinstance(rows, np.ndarray) and is_known(weights)
+    xp = np if known else jnp
+    dtype = np.dtype(np.float64) if known else accumulator(rows)[0]
+    columns, counts = (xp.asarray(array).astype(dtype) for array in (rows, weights))
+    if counts.shape != columns.shape[: counts.ndim]:  # they are those of the targets
+        counts = counts.reshape(len(counts), -1).mean(axis=1)
+    counts = counts.reshape(*counts.shape, *(1,) * (columns.ndim - counts.ndim))
+    counts = xp.broadcast_to(counts, columns.shape)
+    counted = counts > 0
+    if known and not np.isfinite(columns[counted]).all():
+        raise ValueError(_without_mean(name, np.where(counted, rows, 0)))
+    # Of what does not count nothing may be left, not even NaN.
+    least = xp.min(xp.where(counted, columns, np.inf), axis=0)
+    most = xp.max(xp.where(counted, columns, -np.inf), axis=0)
+    constant = least >= most
+    origin = xp.where(xp.isfinite(least), least, 0)
+    shares = counts / xp.maximum(xp.sum(counts, axis=0), np.finfo(dtype).tiny)
+    above = xp.where(counted, columns - origin, 0)
+    mean = xp.where(constant, 0, xp.sum(shares * above, axis=0))
+    # Deviations are brought to 1 first: their squares could leave the dtype's range.
+    reach = xp.where(constant, 1, most - least)
+    away = xp.where(counted, (above - mean) / reach, 0)
+    deviation = reach * xp.sqrt(xp.sum(shares * away**2, axis=0))
+    return origin + mean, xp.where(constant, 1, deviation).astype(dtype)
 
 
 def _without_mean(name: str, rows: np.ndarray) -> str:

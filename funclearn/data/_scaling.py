@@ -24,6 +24,7 @@ from funclearn._arrays import (
 )
 from funclearn._checks import leading_length
 from funclearn._types import Params
+from funclearn._weights import check_weights, weights_of
 from funclearn.data._dataset import Dataset
 from funclearn.data._moments import Numbers, moments, scaled
 
@@ -161,7 +162,8 @@ def standardise(train: Dataset, *, targets: bool = False) -> tuple[Dataset, Scal
 
     Args:
         train: inputs `(n,)` or `(n, ...)`; a column is one position in a row. A
-            constant column is only shifted.
+            constant column is only shifted. If it has weights, the mean and the
+            deviation are those of what counts.
         targets: whether to standardise the targets too. By default they, and with
             them the loss, keep their unit.
 
@@ -185,13 +187,15 @@ def standardise(train: Dataset, *, targets: bool = False) -> tuple[Dataset, Scal
     check_dataset("train", train)
     train = as_arrays("train", train)
     leading_length("train", train)
+    check_weights("train", train)
+    weights = weights_of(train)
     check_real("train.inputs", train.inputs)
     of_targets = jnp.shape(train.targets)[1:] if targets else None
     rows = _Rows(train.inputs.shape[1:], of_targets)
-    scaler = Scaler(*moments("train.inputs", train.inputs), fitted_to=rows)
+    scaler = Scaler(*moments("train.inputs", train.inputs, weights), fitted_to=rows)
     if targets:
         check_real("train.targets", train.targets)
-        shift, scale = moments("train.targets", train.targets)
+        shift, scale = moments("train.targets", train.targets, weights)
         scaler = scaler._replace(target_shift=shift, target_scale=scale)
     return scaler(train), scaler
 

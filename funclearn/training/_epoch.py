@@ -10,6 +10,7 @@ from jaxtyping import Array, Int, PyTree
 from funclearn._checks import check_batch_size, leading_length
 from funclearn._signatures import takes_keyword
 from funclearn._types import Batch, Scalar
+from funclearn._weights import ratio, total_of, weights_of
 from funclearn.data import take
 from funclearn.training._refusals import check_stepped
 from funclearn.training._state import StepInfo, TrainState, TrainStep
@@ -72,12 +73,17 @@ def _minibatches(
 ) -> Callable[[TrainState], _Passed]:
     n_rows = leading_length("train", train)
     n_full, n_left = divmod(n_rows, batch_size)
+    weighed = weights_of(train) is not None
 
     def step(
         carry: tuple[TrainState, StepInfo], rows: Int[Array, " batch"]
     ) -> tuple[tuple[TrainState, StepInfo], Scalar]:
-        state, info = train_step(carry[0], take(train, rows))
-        return (state, info), info.loss
+        batch = take(train, rows)
+        state, info = train_step(carry[0], batch)
+        if not weighed:
+            return (state, info), info.loss
+        count = total_of(batch, len(rows))
+        return (state, info), jnp.stack([count * info.loss, count])
 
     def epoch(state: TrainState) -> _Passed:
         order = _order(state, n_rows)
@@ -91,6 +97,9 @@ def _minibatches(
         carry, losses = jax.lax.scan(
             step, (state, info), full.reshape(n_full, batch_size)
         )
+        if weighed:
+            carry, rest = step(carry, left) if n_left else (carry, jnp.zeros(2))
+            return *carry, ratio(*(jnp.sum(losses, axis=0) + rest))
         total = batch_size * jnp.sum(losses)
         if n_left:
             carry, loss = step(carry, left)

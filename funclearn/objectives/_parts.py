@@ -1,0 +1,58 @@
+"""What objectives and evaluations are made of, and how they read data."""
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import jax
+from jaxtyping import PyTree
+
+from funclearn._arrays import as_arrays, check_dataset, is_narrowed, narrowed
+from funclearn._signatures import takes_keyword
+from funclearn._types import Batch, Params
+from funclearn._weights import weights_of
+from funclearn._words import described
+
+__all__ = ["check_parts", "read", "weighed"]
+
+
+def check_parts(model: object, loss: object) -> None:
+    if not callable(getattr(model, "apply", None)) or inspect.isclass(model):
+        raise TypeError(
+            "model must be a funclearn.Model, such as funclearn.models.linear; got "
+            f"{described(model)}."
+        )
+    if not callable(loss):
+        raise TypeError(
+            "loss must be a function of predictions and targets, such as "
+            f"funclearn.losses.mse; got {described(loss)}."
+        )
+
+
+def weighed(
+    name: str, function: Callable[..., Any], weights: PyTree
+) -> Callable[[PyTree, PyTree], Any]:
+    """A loss or a metric that is given the weights of the data, if there are any.
+
+    Raises:
+        TypeError: if it does not take them.
+    """
+    if weights is None:
+        return function
+    if not takes_keyword(function, "weights"):
+        raise TypeError(
+            f"{name} must take a keyword weights, as the losses and metrics of "
+            "funclearn do, since the data have weights (funclearn.losses.mean_of makes "
+            f"a loss that does); got {described(function)}."
+        )
+    return lambda predictions, targets: function(predictions, targets, weights=weights)
+
+
+def read(name: str, params: Params, data: Batch) -> tuple[PyTree, PyTree, PyTree]:
+    """Inputs, targets, weights, as JAX's arrays unless parameters are in float64."""
+    check_dataset(name, data)
+    data = as_arrays(name, data)
+    # Parameters with digits that JAX would drop are there for such inputs.
+    if not any(map(is_narrowed, jax.tree.leaves(params))):
+        data = narrowed(name, data)
+    return data.inputs, data.targets, weights_of(data)

@@ -102,14 +102,16 @@ def _weighted_moments(name: str, rows: Arrays, weights: Arrays) -> tuple[Row, Ro
     most = xp.max(xp.where(counted, columns, -np.inf), axis=0)
     constant = least >= most
     origin = xp.where(xp.isfinite(least), least, 0)
-    shares = counts / xp.maximum(xp.sum(counts, axis=0), np.finfo(dtype).tiny)
-    above = xp.where(counted, columns - origin, 0)
+    total = xp.sum(counts, axis=0)[None]
+    shares = counts / xp.maximum(total, np.finfo(dtype).tiny)
+    above = xp.where(counted, columns - origin[None], 0)
     mean = xp.where(constant, 0, xp.sum(shares * above, axis=0))
     # Deviations are brought to 1 first: their squares could leave the dtype's range.
     reach = xp.where(constant, 1, most - least)
-    away = xp.where(counted, (above - mean) / reach, 0)
+    away = xp.where(counted, (above - mean[None]) / reach[None], 0)
     deviation = reach * xp.sqrt(xp.sum(shares * away**2, axis=0))
-    return origin + mean, xp.where(constant, 1, deviation).astype(dtype)
+    # Of single columns NumPy makes numbers without an array around them.
+    return xp.asarray(origin + mean), xp.where(constant, 1, deviation).astype(dtype)
 
 
 def _without_mean(name: str, rows: np.ndarray) -> str:

@@ -59,24 +59,8 @@ def cross_entropy(
         >>> print(f"{fl.losses.cross_entropy(logits, labels):.4f}")
         0.4581
     """
-    logits, labels = as_array("logits", logits), as_array("labels", labels)
-    check_real("logits", logits)
-    if not jnp.issubdtype(labels.dtype, jnp.integer):
-        raise TypeError(f"labels must be integers; got {labels.dtype}.")
-    if jnp.ndim(logits) == 0 or jnp.shape(logits)[:-1] != jnp.shape(labels):
-        raise ValueError(
-            "labels must have the shape of the logits without its last axis, "
-            f"the classes; got labels {jnp.shape(labels)} and logits "
-            f"{jnp.shape(logits)}."
-        )
-    if jnp.size(logits) == 0:
-        raise ValueError(f"logits must not be empty; got shape {jnp.shape(logits)}.")
     check_fraction("label_smoothing", label_smoothing)
-    inside, dtype = accumulator(logits)
-    logits = jnp.asarray(narrowed("logits", logits), inside)
-    labels = jnp.asarray(narrowed("labels", labels))
-    # Bytes do not hold the number of classes, which negative labels are added to.
-    labels = labels.astype(jnp.result_type(labels, jnp.int32))
+    logits, labels, dtype = _read_classes(logits, labels)
     if weights is not None:
         weights = as_weights(weights, labels.shape)
     shares = _class_weights(class_weights, logits.shape[-1])
@@ -93,6 +77,28 @@ def cross_entropy(
     counted = shares[labels] * (1 if weights is None else weights)
     losses = losses * (1 if weights is None else weights)
     return ratio(jnp.sum(without(losses, weights)), jnp.sum(counted)).astype(dtype)
+
+
+def _read_classes(logits: Arrays, labels: Arrays) -> tuple[Array, Array, np.dtype]:
+    """Logits to compute with, labels, and the dtype of their loss."""
+    logits, labels = as_array("logits", logits), as_array("labels", labels)
+    check_real("logits", logits)
+    if not jnp.issubdtype(labels.dtype, jnp.integer):
+        raise TypeError(f"labels must be integers; got {labels.dtype}.")
+    if jnp.ndim(logits) == 0 or jnp.shape(logits)[:-1] != jnp.shape(labels):
+        raise ValueError(
+            "labels must have the shape of the logits without its last axis, "
+            f"the classes; got labels {jnp.shape(labels)} and logits "
+            f"{jnp.shape(logits)}."
+        )
+    if jnp.size(logits) == 0:
+        raise ValueError(f"logits must not be empty; got shape {jnp.shape(logits)}.")
+    inside, dtype = accumulator(logits)
+    logits = jnp.asarray(narrowed("logits", logits), inside)
+    labels = jnp.asarray(narrowed("labels", labels))
+    # Bytes do not hold the number of classes, which negative labels are added to.
+    labels = labels.astype(jnp.result_type(labels, jnp.int32))
+    return logits, labels, dtype
 
 
 def _of_all_classes(logits: Array, shares: Array | None) -> Array:

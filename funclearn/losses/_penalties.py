@@ -9,7 +9,7 @@ from jaxtyping import Array
 from funclearn._arrays import accumulator
 from funclearn._checks import check_floating, check_not_negative
 from funclearn._types import Params, Penalty, Scalar, ScalarLike
-from funclearn.losses._absolute import absolute
+from funclearn.losses._regression import absolute
 
 __all__ = ["l1", "l2"]
 

@@ -42,9 +42,10 @@ def _gather_variance(
     values, errors = (without(one, counted) for one in (values, errors))
     total = jnp.sum(counted)
     # From the first row, so that a large mean costs no digits.
-    shift = values[0]
-    mean = shift + ratio(jnp.sum(counted * (values - shift), axis=0), total)
-    spread = jnp.sum(counted * (values - mean) ** 2, axis=0)
+    above = values - values[:1]
+    mean = ratio(jnp.sum(counted * above, axis=0), total)
+    spread = jnp.sum(counted * (above - mean[None]) ** 2, axis=0)
+    mean += values[0]
     return _Variance(total, mean, spread, jnp.sum(counted * errors**2, axis=0))
 
 

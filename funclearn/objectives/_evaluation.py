@@ -115,7 +115,7 @@ def _in_batches(
 ) -> dict[str, PyTree]:
     read("dataset", params, dataset)  # for what it refuses
     dataset = jax.tree.map(jnp.asarray, narrowed("dataset", dataset))
-    n_full, n_left = divmod(leading_length("dataset", dataset), batch_size)
+    n_rows = leading_length("dataset", dataset)
     parts = {
         name: function
         if isinstance(function, Metric)
@@ -139,20 +139,27 @@ def _in_batches(
             name: part.merge(one[name], other[name]) for name, part in parts.items()
         }
 
-    if not n_full:
-        total = sums(0, n_left)
-    else:
-        # The first batch tells what the others are added to.
-        total = sums(0, batch_size)
-        starts = batch_size * jnp.arange(1, n_full)
-        total, _ = jax.lax.scan(
-            lambda total, start: (merged(total, sums(start, batch_size)), None),
-            total,
-            starts,
-        )
-        if n_left:
-            total = merged(total, sums(n_full * batch_size, n_left))
+    total = _of_all(sums, merged, n_rows, batch_size)
     return {name: part.value(total[name]) for name, part in parts.items()}
+
+
+def _of_all(
+    sums: Callable[[ScalarLike, int], _Sums],
+    merged: Callable[[_Sums, _Sums], _Sums],
+    n_rows: int,
+    batch_size: int,
+) -> _Sums:
+    """The sums of all rows, of those from a start on one batch after the other."""
+    n_full, n_left = divmod(n_rows, batch_size)
+    if not n_full:
+        return sums(0, n_left)
+    # The first batch tells what the others are added to.
+    total, _ = jax.lax.scan(
+        lambda total, start: (merged(total, sums(start, batch_size)), None),
+        sums(0, batch_size),
+        batch_size * jnp.arange(1, n_full),
+    )
+    return merged(total, sums(n_full * batch_size, n_left)) if n_left else total
 
 
 def _called(name: str) -> str:

@@ -5,7 +5,7 @@ from typing import TypeAlias
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Int, PyTree
+from jaxtyping import Array, Float, Int, PyTree
 
 from funclearn._checks import check_batch_size, leading_length
 from funclearn._signatures import takes_keyword
@@ -77,7 +77,7 @@ def _minibatches(
 
     def step(
         carry: tuple[TrainState, StepInfo], rows: Int[Array, " batch"]
-    ) -> tuple[tuple[TrainState, StepInfo], Scalar]:
+    ) -> tuple[tuple[TrainState, StepInfo], Float[Array, "..."]]:
         batch = take(train, rows)
         state, info = train_step(carry[0], batch)
         if not weighed:

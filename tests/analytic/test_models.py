@@ -24,11 +24,15 @@ def network_predictions(params, inputs):
 
 
 def mean_squares(apply):
-    return lambda params, batch: losses.mse(apply(params, batch.inputs), batch.targets)
+    return lambda params, batch: losses.mse(
+        apply(params, batch.inputs), batch.targets, batch.weights
+    )
 
 
 def mean_cross_entropy(params, batch):
-    return losses.cross_entropy(logits(params, batch.inputs), batch.targets)
+    return losses.cross_entropy(
+        logits(params, batch.inputs), batch.targets, batch.weights
+    )
 
 
 def line(draw, rows):
@@ -123,6 +127,14 @@ def test_a_closed_form_is_autodiff_in_float64(case, rows, assert_close, float64)
     expected = jax.jit(jax.vmap(jax.grad(case.objective)))(params, batches)
     for problem in range(50):
         assert_close(nth(problem, got), nth(problem, expected), 1e-12)
+
+
+@cases
+def test_a_closed_form_counts_rows_by_their_weights(case, assert_close, float64):
+    params, batch = random_problem(case, np.float64)
+    batch = batch._replace(weights=jnp.array([2, 0, 1, 3, 0, 1, 1, 5, 0.5]))
+    expected = jax.grad(case.objective)(params, batch)
+    assert_close(case.closed_form(params, batch), expected, 1e-12)
 
 
 @cases

@@ -4,6 +4,9 @@
 # their values are where the types leave it open.
 # pyright: reportArgumentType=false
 
+import copy
+import pickle
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -108,3 +111,45 @@ def test_a_fit_is_handed_what_numpy_holds():
     people = fl.Dataset(np.array([7_794_798_739, 1]), np.zeros(2))
     with pytest.raises(ValueError, match=r"train\.inputs must fit into JAX's int32"):
         fl.fit(step, state, people, epochs=1)
+
+
+WEIGHED = fl.Dataset(jnp.arange(4.0), jnp.arange(4), jnp.array([1.0, 0.0, 2.0, 1.0]))
+
+
+def test_a_data_set_is_as_long_as_what_it_holds():
+    plain = WEIGHED._replace(weights=None)
+    inputs, targets = plain
+    assert inputs is WEIGHED.inputs and targets is WEIGHED.targets
+    inputs, targets, weights = WEIGHED
+    assert weights is WEIGHED.weights and plain.weights is None
+    assert plain._replace(weights=weights)._asdict() == WEIGHED._asdict()
+    assert repr(fl.Dataset(1, 2)) == "Dataset(inputs=1, targets=2)"
+    assert repr(fl.Dataset(1, 2, 3)) == "Dataset(inputs=1, targets=2, weights=3)"
+    for one in (fl.Dataset(1, 2), fl.Dataset(1, 2, 3)):
+        assert pickle.loads(pickle.dumps(one)) == copy.deepcopy(one) == one
+        match one:
+            case fl.Dataset(inputs, targets, weights):
+                assert (inputs, targets, weights) == (1, 2, one.weights)
+
+
+def test_a_data_set_is_a_pytree_of_three_fields():
+    paths = [path for path, _ in jax.tree.leaves_with_path(WEIGHED)]
+    assert [*map(jax.tree_util.keystr, paths)] == [".inputs", ".targets", ".weights"]
+    plain = fl.Dataset(jnp.ones(2), jnp.ones(2))
+    assert jax.tree.structure(plain) != jax.tree.structure(WEIGHED)
+    axes = fl.Dataset(0, 0, None)
+    sums = jax.vmap(lambda rows: rows.inputs * rows.weights.sum(), in_axes=(axes,))
+    assert sums(WEIGHED).tolist() == [0, 4, 8, 12]
+    doubled = jax.jit(lambda rows: jax.tree.map(lambda leaf: 2 * leaf, rows))(WEIGHED)
+    assert isinstance(doubled, fl.Dataset)
+    assert doubled.weights.tolist() == [2, 0, 4, 2]
+
+
+def test_rows_keep_their_weights():
+    assert fl.data.take(WEIGHED, ROWS).weights.tolist() == [2, 1, 2]
+    key = jax.random.key(0)
+    parts = fl.data.split(key, WEIGHED, 0.25)
+    for rows in (*parts, *fl.data.batches(key, WEIGHED, 3)):
+        expected = np.asarray(WEIGHED.weights)[np.asarray(rows.targets)]
+        np.testing.assert_array_equal(rows.weights, expected)
+    assert fl.data.folds(key, WEIGHED, 2).shape == (2, 4)

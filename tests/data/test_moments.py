@@ -6,7 +6,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from sklearn import preprocessing
 
+import funclearn as fl
 from funclearn.data import _moments
 
 HOUR = 60.0 * np.arange(50)
@@ -95,3 +97,36 @@ def test_columns_without_a_mean_are_refused(column, message):
 def test_what_is_not_finite_stays_that_beside_others():
     scaled = _moments.scaled(np.array([np.nan, np.inf, 3.0]), 1.0, 2.0)
     np.testing.assert_array_equal(scaled, [np.nan, np.inf, 1])
+
+
+@pytest.mark.parametrize("kind", [np.asarray, jnp.asarray], ids=["NumPy", "JAX"])
+@pytest.mark.parametrize("shape", [(9,), (9, 2)], ids=str)
+def test_weighted_moments_are_scikit_learns(kind, shape):
+    rng = np.random.default_rng(0)
+    rows = (50 + rng.normal(size=shape)).astype(np.float32)
+    weights = rng.integers(0, 3, 9)
+    spoilt = np.where(weights.reshape(9, *(1,) * (len(shape) - 1)) == 0, np.nan, rows)
+    scaler = preprocessing.StandardScaler()
+    scaler.fit(rows.reshape(9, -1).astype(np.float64), sample_weight=weights)
+    shift, scale = _moments.moments("rows", kind(spoilt), kind(weights))
+    np.testing.assert_allclose(np.ravel(shift), np.asarray(scaler.mean_), rtol=1e-6)
+    np.testing.assert_allclose(np.ravel(scale), np.asarray(scaler.scale_), rtol=1e-5)
+
+
+def test_a_column_that_is_constant_where_it_counts_is_only_shifted():
+    rows, weights = np.array([3.0, 3.0, 9.0]), np.array([1, 2, 0])
+    for kind in (np.asarray, jnp.asarray):
+        shift, scale = _moments.moments("rows", kind(rows), kind(weights))
+        assert (float(shift), float(scale)) == (3, 1)
+    with pytest.raises(ValueError, match="rows must be finite to have a mean; got nan"):
+        _moments.moments("rows", np.array([1.0, np.nan]), np.array([1, 1]))
+
+
+def test_scaling_leaves_the_weights_alone():
+    weights = jnp.array([1.0, 0.0, 3.0])
+    rows = fl.Dataset(jnp.array([1.0, 5.0, 2.0]), jnp.ones(3), weights)
+    scaled, scaler = fl.data.standardise(rows)
+    assert scaled.weights is weights
+    np.testing.assert_allclose(scaler.input_shift, 1.75)
+    mean = np.average(np.asarray(scaled.inputs), weights=np.asarray(weights))
+    np.testing.assert_allclose(mean, 0, atol=1e-6)

@@ -222,3 +222,27 @@ def test_a_step_of_ones_own_takes_the_evaluation_or_leaves_it():
             one, begun, ROWS, OTHERS, epochs=2, evaluate=evaluate, batch_size=6
         )
         assert float(run.state.params) == expected
+
+
+def test_rows_count_by_their_weights():
+    """Whole weights are repeated rows, in one batch and in the mean over batches."""
+    rows = fl.Dataset(jnp.array([1.0, 2.0, 3.0, 4.0, 9.0]), jnp.arange(5.0))
+    weights = jnp.array([2, 1, 0, 3, 1])
+    repeated = fl.data.take(rows, np.repeat(np.arange(5), weights))
+    objective = fl.make_objective(fl.models.linear, fl.losses.mse)
+    step = fl.make_train_step(objective, optax.sgd(0.01))
+    weighed = fl.fit(step, start(), rows._replace(weights=weights), epochs=5)
+    plain = fl.fit(step, start(), repeated, epochs=5)
+    np.testing.assert_allclose(weighed.history.loss, plain.history.loss, rtol=1e-5)
+    np.testing.assert_allclose(weighed.state.params, plain.state.params, rtol=1e-5)
+    # Of steps that change nothing the mean over batches is that of all rows.
+    still = fl.make_train_step(objective, optax.sgd(0.0))
+    for size in (1, 2, 5):
+        run = fl.fit(
+            still,
+            start(),
+            rows._replace(weights=weights),
+            epochs=2,
+            batch_size=size,
+        )
+        np.testing.assert_allclose(run.history.loss, plain.history.loss[0], rtol=1e-5)

@@ -1,4 +1,4 @@
-"""Losses and penalties against NumPy, SciPy and scikit-learn, and their refusals."""
+"""Losses of numbers against NumPy, SciPy and scikit-learn, and their refusals."""
 
 # Some of what is passed here is what the types forbid, and the tests know what
 # their values are where the types leave it open.
@@ -10,6 +10,7 @@ import math
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 from jax.test_util import check_grads
 from scipy import special
@@ -46,12 +47,6 @@ regression = pytest.mark.parametrize(
 )
 
 
-def cross_entropy(logits, labels):
-    flat = special.softmax(logits.astype(np.float64), axis=-1)
-    flat = flat.reshape(-1, logits.shape[-1])
-    return metrics.log_loss(labels.ravel(), flat, labels=range(logits.shape[-1]))
-
-
 def some_pair(shape, dtype):
     return (2 * RNG.normal(size=(2, *shape))).astype(dtype)
 
@@ -82,33 +77,6 @@ def test_a_loss_keeps_its_dtype_compiled_or_not(loss, oracle, dtype, float64):
 def test_gradients_agree_with_differences(loss, oracle, float64):
     predictions, targets = map(jnp.asarray, some_pair((7,), np.float64))
     check_grads(loss, (predictions, targets), order=1, modes=("fwd", "rev"))
-
-
-@pytest.mark.parametrize("shape", [(6, 3), (2, 3, 4)])
-@pytest.mark.parametrize("kind", [np.int32, np.uint8])
-def test_cross_entropy_is_the_log_loss(shape, kind):
-    logits = (5 * RNG.normal(size=shape)).astype(np.float32)
-    labels = RNG.integers(shape[-1], size=shape[:-1]).astype(kind)
-    wanted = cross_entropy(logits, labels)
-    for loss in (fl.losses.cross_entropy, jax.jit(fl.losses.cross_entropy)):
-        value = loss(jnp.asarray(logits), jnp.asarray(labels))
-        # Rounding errors are as large as the logits make them, about 10 units of 1e-7.
-        np.testing.assert_allclose(value, wanted, rtol=2e-6, atol=2e-6)
-
-
-def test_cross_entropy_survives_large_logits():
-    logits = jnp.array([[1e4, 0.0], [-1e4, 0.0]])
-    value, slopes = jax.value_and_grad(fl.losses.cross_entropy)(
-        logits, jnp.array([1, 1])
-    )
-    assert value == 5000
-    assert slopes.tolist() == [[0.5, -0.5], [0, 0]]
-
-
-@pytest.mark.parametrize("label", [-1, -3, 3, 100])
-def test_a_label_out_of_range_is_not_taken_for_another(label):
-    labels = jnp.array([0, label])
-    assert jnp.isnan(fl.losses.cross_entropy(jnp.zeros((2, 3)), labels))
 
 
 @regression
@@ -167,75 +135,10 @@ def test_nothing_has_no_mean(loss, oracle):
         loss(jnp.zeros((0, 2)), jnp.zeros((0, 2)))
 
 
-LOGITS = jnp.zeros((4, 3))
-REFUSALS = {
-    "column of labels": (
-        LOGITS,
-        jnp.zeros((4, 1), int),
-        ValueError,
-        r"labels \(4, 1\)",
-    ),
-    "one-hot labels": (LOGITS, jnp.zeros((4, 3), int), ValueError, r"labels \(4, 3\)"),
-    "too few labels": (LOGITS, jnp.zeros(3, int), ValueError, r"logits \(4, 3\)"),
-    "scalar logit": (LOGITS[0, 0], jnp.zeros((), int), ValueError, r"logits \(\)"),
-    "floating labels": (LOGITS, jnp.zeros(4), TypeError, "labels.*integers.*float32"),
-    "boolean labels": (LOGITS, jnp.zeros(4, bool), TypeError, "integers; got bool"),
-    "no rows": (LOGITS[:0], jnp.zeros(0, int), ValueError, "logits must not be empty"),
-    "no classes": (LOGITS[:, :0], jnp.zeros(4, int), ValueError, r"\(4, 0\)"),
-}
-
-
-@pytest.mark.parametrize(
-    "logits, labels, error, message", REFUSALS.values(), ids=REFUSALS
-)
-def test_cross_entropy_refuses(logits, labels, error, message):
-    for loss in (fl.losses.cross_entropy, jax.jit(fl.losses.cross_entropy)):
-        with pytest.raises(error, match=message):
-            loss(logits, labels)
-
-
 @pytest.mark.parametrize("delta", [0, -1.0, math.nan])
 def test_huber_refuses_a_width_that_is_not_positive(delta):
     with pytest.raises(ValueError, match="delta must be positive; got"):
         fl.losses.huber(jnp.ones(2), jnp.ones(2), delta=delta)
-
-
-@pytest.mark.parametrize("penalty", [fl.losses.l1, fl.losses.l2])
-@pytest.mark.parametrize("strength", [-1e-9, math.nan])
-def test_penalties_refuse_a_negative_strength(penalty, strength):
-    with pytest.raises(ValueError, match="strength must not be negative; got"):
-        penalty(strength)
-
-
-TREE = {"a": jnp.array([[1.0, -2.0], [0.5, 0.0]]), "b": (jnp.float32(-3),)}
-FLAT = np.array([1.0, -2.0, 0.5, 0.0, -3.0])
-PENALTIES = {
-    "l1": (fl.losses.l1, np.abs(FLAT).sum(), np.sign(FLAT)),
-    "l2": (fl.losses.l2, (FLAT**2).sum(), 2 * FLAT),
-}
-
-
-@pytest.mark.parametrize("penalty, size, slope", PENALTIES.values(), ids=PENALTIES)
-@pytest.mark.parametrize("strength", [0, 0.1, 3])
-def test_penalties_sum_over_every_leaf(penalty, size, slope, strength):
-    value, grads = jax.value_and_grad(penalty(strength))(TREE)
-    np.testing.assert_allclose(value, strength * size, rtol=1e-6)
-    flat = np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(grads)])
-    np.testing.assert_allclose(flat, strength * slope, rtol=1e-6)
-
-
-@pytest.mark.parametrize("penalty, size, slope", PENALTIES.values(), ids=PENALTIES)
-def test_a_strength_may_be_traced(penalty, size, slope):
-    strengths = jnp.array([0.0, 0.5, 2.0])
-    values = jax.jit(jax.vmap(lambda strength: penalty(strength)(TREE)))(strengths)
-    np.testing.assert_allclose(values, size * strengths, rtol=1e-6)
-
-
-@pytest.mark.parametrize("dtype", ["bfloat16", "float32", "float64"])
-def test_penalties_keep_the_dtype_of_the_parameters(dtype, float64):
-    tree = jax.tree.map(lambda leaf: leaf.astype(dtype), TREE)
-    for penalty in (fl.losses.l1(0.5), fl.losses.l2(0.5)):
-        assert jax.eval_shape(penalty, tree).dtype == dtype
 
 
 def test_what_leaves_the_range_of_float16_is_a_float32():
@@ -250,21 +153,6 @@ def test_what_leaves_the_range_of_float16_is_a_float32():
         assert value.dtype == jnp.float32 and float(value) == wanted
     grads = jax.grad(fl.losses.mse)(large, -large)
     assert grads.dtype == jnp.float16 and grads.tolist() == [600, -600]
-
-
-@pytest.mark.parametrize(
-    "params, error, message",
-    [
-        ({"a": jnp.ones(2, int)}, TypeError, r"params\['a'\] must be floating"),
-        (1j * jnp.ones(2), TypeError, "params must be floating-point.*complex64"),
-        ({}, ValueError, "params must have at least one leaf"),
-    ],
-    ids=["integers", "complex", "nothing"],
-)
-def test_penalties_are_of_floats(params, error, message):
-    for penalty in (fl.losses.l1(0.5), fl.losses.l2(0.5)):
-        with pytest.raises(error, match=message):
-            penalty(params)
 
 
 DTYPES = ("bool uint8 int8 uint16 int16 uint32 int32 uint64 int64 "
@@ -348,36 +236,50 @@ def test_what_is_no_array_of_real_numbers_is_refused_by_name(loss, oracle):
     assert loss([1.0, 2.0], [1, 2]) == 0
 
 
-@pytest.mark.parametrize("dtype", ["uint8", "int32", "float16", "bfloat16", "float64"])
-def test_cross_entropy_of_every_dtype(dtype):
-    logits = np.array([[100, 95, 0], [1, 2, 7], [120, 7, 99]], jnp.dtype(dtype))
-    labels = np.array([1, 2, 0])
-    wanted = cross_entropy(logits.astype(np.float64), labels)
-    for kind in (np.asarray, jnp.asarray):
-        for of_labels in ("uint8", "int8", "int32", "uint32", "int64"):
-            value = fl.losses.cross_entropy(kind(logits), labels.astype(of_labels))
-            halves = dtype == "bfloat16"
-            assert value.dtype == (jnp.bfloat16 if halves else jnp.float32)
-            np.testing.assert_allclose(
-                float(value), wanted, rtol=4e-3 if halves else 2e-6
-            )
+WEIGHTS = np.array([2.0, 0.0, 1.0, 0.5, 0.0, 3.0, 1.0], np.float32)
+WEIGHTED = {
+    "mse": (fl.losses.mse, lambda e: e**2),
+    "mae": (fl.losses.mae, np.abs),
+    "huber": (fl.losses.huber, lambda e: special.huber(1.0, e)),
+    "mean_of": (fl.losses.mean_of(optax.losses.squared_error), lambda e: e**2),
+}
+weighted = pytest.mark.parametrize("loss, of_errors", WEIGHTED.values(), ids=WEIGHTED)
 
 
-def test_labels_in_bytes_name_classes_that_bytes_cannot_count():
-    logits = jnp.zeros((2, 300)).at[0, 44].set(5.0).at[1, 127].set(5.0)
-    for dtype in ("int8", "uint8", "int32"):
-        labels = np.array([44, 127], dtype)
-        np.testing.assert_allclose(
-            fl.losses.cross_entropy(logits, labels),
-            cross_entropy(np.asarray(logits), labels),
-            rtol=1e-6,
-        )
-        wrong = jnp.array([44, -1], jnp.int8)
-        assert jnp.isnan(fl.losses.cross_entropy(logits, wrong))
-    with pytest.raises(ValueError, match="labels must fit into JAX's int32"):
-        fl.losses.cross_entropy(logits, np.array([2**32 + 44, 1]))
+@weighted
+@pytest.mark.parametrize("shape", [(7,), (7, 3)], ids=str)
+def test_a_weighted_loss_is_numpys_average(loss, of_errors, shape):
+    predictions, targets = some_pair(shape, np.float32)
+    errors = of_errors((predictions - targets).astype(np.float64))
+    weights = np.broadcast_to(WEIGHTS.reshape(7, *(1,) * (len(shape) - 1)), shape)
+    expected = np.average(errors, weights=weights)
+    for transform in (lambda function: function, jax.jit):
+        value = transform(loss)(predictions, targets, weights=WEIGHTS)
+        np.testing.assert_allclose(value, expected, rtol=1e-5)
+    plain = loss(predictions, targets)
+    alike = loss(predictions, targets, weights=np.full(7, 0.3))
+    np.testing.assert_allclose(alike, plain, rtol=1e-6)
 
 
-def test_cross_entropy_refuses_complex_logits():
-    with pytest.raises(TypeError, match="logits must be real numbers; got complex64"):
-        fl.losses.cross_entropy(1j * LOGITS, jnp.zeros(4, int))
+@regression
+def test_rows_that_do_not_count_have_no_part_in_the_gradient(loss, oracle):
+    predictions, targets = map(jnp.asarray, some_pair((7,), np.float32))
+    unknown = jnp.where(WEIGHTS == 0, jnp.nan, targets)
+    value, grads = jax.value_and_grad(loss)(predictions, unknown, weights=WEIGHTS)
+    assert np.isfinite(value)
+    assert np.array_equal(np.asarray(grads) == 0, WEIGHTS == 0)
+    kept = np.flatnonzero(WEIGHTS)
+    alone = jax.grad(loss)(predictions[kept], targets[kept], weights=WEIGHTS[kept])
+    np.testing.assert_allclose(grads[kept], alone, rtol=1e-6)
+
+
+def test_a_mean_of_losses_needs_one_a_row():
+    with pytest.raises(ValueError, match=r"one number a row at least; got shape \(\)"):
+        fl.losses.mean_of(fl.losses.mse)(jnp.ones(2), jnp.ones(2))
+
+
+def test_a_batch_in_which_nothing_counts_changes_nothing():
+    value, grads = jax.value_and_grad(fl.losses.mse)(
+        jnp.ones(3), jnp.zeros(3), weights=jnp.zeros(3)
+    )
+    assert value == 0 and not grads.any()

@@ -63,11 +63,7 @@ def make_objective(
         2.5
     """
     check_parts(model, loss)
-    if penalty is not None and not callable(penalty):
-        raise TypeError(
-            "penalty must be a function of the parameters, as funclearn.losses.l2(0.1) "
-            f"makes; got {described(penalty)}."
-        )
+    _check_penalty(penalty)
     _check_noise(input_noise)
     noiseless = is_static_number(input_noise) and input_noise == 0
 
@@ -111,6 +107,14 @@ class _Noting:
     def __call__(self, params: Params, batch: Batch, key: PRNGKeyArray) -> Scalar:
         """The scalar alone."""
         return self.with_notes(params, batch, key)[0]
+
+
+def _check_penalty(penalty: object) -> None:
+    if penalty is not None and not callable(penalty):
+        raise TypeError(
+            "penalty must be a function of the parameters, as funclearn.losses.l2(0.1) "
+            f"makes; got {described(penalty)}."
+        )
 
 
 def _check_noise(noise: object) -> None:

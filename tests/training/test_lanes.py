@@ -114,9 +114,19 @@ def swept(learn, rates):
     return fl.sweeps.sweep(lambda rate: learn(rate), {"rate": rates}).result
 
 
-@pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
-@pytest.mark.parametrize("many", [lanes, nested_lanes, swept])
-@pytest.mark.parametrize("epochs", [2, 3])  # unlike and like the number of lanes
+# Every mapping with the rule that stops the lanes apart, both rules that do not with
+# some; the number of epochs is unlike (2) and like (3) the number of lanes.
+@pytest.mark.parametrize(
+    ("rule", "many", "epochs"),
+    [
+        ("target", lanes, 3),
+        ("target", nested_lanes, 3),
+        ("target", swept, 2),
+        ("max_epochs", lanes, 2),
+        ("max_epochs", nested_lanes, 2),
+        ("no rule", swept, 3),
+    ],
+)
 def test_derivatives_of_an_axis_of_runs_are_those_of_the_runs(
     rule, many, epochs, float64
 ):
@@ -127,7 +137,7 @@ def test_derivatives_of_an_axis_of_runs_are_those_of_the_runs(
         fl.models.linear.apply(settings.params, settings.data.inputs),
         settings.data.targets,
     )
-    rule = rule(0.8 * first)
+    rule = RULES[rule](0.8 * first)
     slope = jax.value_and_grad(weighted_history)
     pairs = zip(rates, weights, strict=True)
     values, slopes = zip(*(slope(*pair, rule) for pair in pairs), strict=True)

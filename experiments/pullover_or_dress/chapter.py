@@ -87,9 +87,8 @@ def loss(outputs: jax.Array, targets: jax.Array) -> jax.Array:
     return jnp.mean(jnp.where(targets == 1, 1 - dress, dress))
 
 
-def accuracy(outputs: jax.Array, targets: jax.Array) -> jax.Array:
-    """The share of images whose probability is on the right side of one half."""
-    return jnp.mean((outputs > 0) == (targets == 1), dtype=jnp.float32)
+accuracy = fl.metrics.accuracy
+"""The share of images whose probability is on the right side of one half."""
 
 
 def _draw_linear(key: jax.Array) -> LinearParams:

@@ -60,9 +60,8 @@ class Classes(NamedTuple):
 
         The mean over the seeds.
         """
-        counts = np.zeros((CLASSES, CLASSES))
-        answers = self.probabilities[model].argmax(axis=-1)
-        np.add.at(counts, (np.broadcast_to(self.labels, answers.shape), answers), 1)
+        matrix = jax.vmap(fl.metrics.confusion_matrix, in_axes=(0, None))
+        counts = np.asarray(matrix(self.probabilities[model], self.labels)).sum(axis=0)
         return counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
 
 

@@ -24,8 +24,8 @@ from funclearn._types import (
     Scalar,
     ValueAndGrad,
 )
+from funclearn._weights import ratio, total_of
 from funclearn._words import described
-from funclearn.data import Dataset
 from funclearn.gradients._methods import autodiff
 
 __all__ = ["accumulated", "by_chain_rule", "with_notes"]
@@ -123,7 +123,7 @@ class _Accumulated:
             sum_of, notes = sums
             own = None if key is None else jax.random.fold_in(key, number)
             *result, notes = part(notes, rows, own)
-            share = _weighted(_weight(rows), result)
+            share = _weighted(rows, result)
             return jax.tree.map(jnp.add, sum_of, share), notes
 
         def one(sums: PyTree, number: Int[Array, ""]) -> tuple[PyTree, None]:
@@ -131,7 +131,7 @@ class _Accumulated:
 
         def first() -> PyTree:
             *result, after = part(notes, rows := take(0, size), key)
-            return result, _weighted(_weight(rows), result), after
+            return result, _weighted(rows, result), after
 
         result, shares, after = jax.eval_shape(first)
         # Of the types that a scan needs to be given, by devices too.
@@ -142,7 +142,7 @@ class _Accumulated:
             sums = add(sums, take(n_full * size, n_left), n_full)
         (total, *sum_of), notes = sums
         loss, grads = jax.tree.map(
-            lambda leaf, like: (leaf / total).astype(like.dtype), sum_of, result
+            lambda leaf, like: ratio(leaf, total).astype(like.dtype), sum_of, result
         )
         return loss, grads, notes
 
@@ -199,15 +199,9 @@ def by_chain_rule(method: GradientMethod) -> bool:
     return method is autodiff
 
 
-def _weight(rows: Batch) -> Array:
-    weights = getattr(rows, "weights", None) if isinstance(rows, Dataset) else None
-    if weights is None:
-        return jnp.asarray(leading_length("batch", rows), float)
-    return jnp.sum(jnp.asarray(weights, float))
-
-
-def _weighted(weight: Array, result: list[PyTree]) -> list[PyTree]:
-    """The weight, and results times it, in no less than float32 to be added up."""
+def _weighted(rows: Batch, result: list[PyTree]) -> list[PyTree]:
+    """What rows count, and results times it, in no less than float32 to be added up."""
+    weight = jnp.asarray(total_of(rows, leading_length("batch", rows)), float)
 
     def share(leaf: Array) -> Array:
         wide = leaf.astype(jnp.promote_types(leaf.dtype, jnp.float32))

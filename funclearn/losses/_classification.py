@@ -74,9 +74,9 @@ def cross_entropy(
     losses = jnp.where(labels >= 0, losses, jnp.nan)
     if shares is None:
         return weighted_mean(losses, weights).astype(dtype)
-    counted = shares[labels] * (1 if weights is None else weights)
-    losses = losses * (1 if weights is None else weights)
-    return ratio(jnp.sum(without(losses, weights)), jnp.sum(counted)).astype(dtype)
+    rows = jnp.ones(()) if weights is None else weights
+    total = jnp.sum(rows * without(losses, weights))
+    return ratio(total, jnp.sum(rows * shares[labels])).astype(dtype)
 
 
 def _read_classes(logits: Arrays, labels: Arrays) -> tuple[Array, Array, np.dtype]:

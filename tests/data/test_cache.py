@@ -9,21 +9,10 @@ from pathlib import Path
 import pytest
 
 from funclearn.data import _cache
-from tests.data.server import FILES, IMAGES, LABELS, running, source
+from tests.data.server import FILES, IMAGES, LABELS, source
 
 NAMES = (IMAGES, LABELS)
 DEAD = "http://127.0.0.1:9/"  # the port of a service that nobody runs any more
-
-
-@pytest.fixture(scope="module")
-def server():
-    with running() as server:
-        yield server
-
-
-@pytest.fixture(autouse=True)
-def forgotten(server):
-    server.requests.clear()
 
 
 def put(folder, *names, pack=bytes):

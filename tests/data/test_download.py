@@ -17,17 +17,6 @@ FILE = _download.File(name=IMAGES, size=len(DATA), sha256=SHA256)
 PART = f"{IMAGES}.part"
 
 
-@pytest.fixture(scope="module")
-def server():
-    with running() as server:
-        yield server
-
-
-@pytest.fixture(autouse=True)
-def forgotten(server):
-    server.requests.clear()
-
-
 def download(folder, *urls, waits=(0.0, 0.0), timeout=0.15):
     return _download.download(FILE, folder, urls, timeout=timeout, waits=waits)
 

@@ -1,6 +1,6 @@
 """The gradient of a batch in parts, against that of the whole batch."""
 
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -11,7 +11,7 @@ from jax.sharding import AxisType
 from jax.sharding import PartitionSpec as P
 
 import funclearn as fl
-from funclearn.gradients import _accumulation, accumulated, autodiff, with_notes
+from funclearn.gradients import accumulated, autodiff, with_notes
 from funclearn.models import Noted
 
 KEY = jax.random.key(3)
@@ -63,14 +63,7 @@ def test_of_a_line_it_is_the_closed_form(float64):
     np.testing.assert_allclose(grads, [slope, np.mean(2 * residuals)], rtol=1e-13)
 
 
-class Weighted(NamedTuple):
-    inputs: Any
-    targets: Any
-    weights: Any
-
-
-def test_weighted_rows_count_by_their_weights(float64, monkeypatch):
-    monkeypatch.setattr(_accumulation, "Dataset", Weighted)
+def test_weighted_rows_count_by_their_weights(float64):
     rng = np.random.default_rng(1)
     x, y, weights = rng.normal(size=(3, 11))
     weights = np.abs(weights)
@@ -80,12 +73,21 @@ def test_weighted_rows_count_by_their_weights(float64, monkeypatch):
         loss = jnp.sum(batch.weights * (w * batch.inputs - batch.targets) ** 2)
         return loss / jnp.sum(batch.weights) + 0.5 * w**2
 
-    rows = Weighted(*map(jnp.asarray, (x, y, weights)))
+    rows = fl.Dataset(*map(jnp.asarray, (x, y, weights)))
     loss, grad = jax.jit(accumulated(4)(objective))(jnp.asarray(1.5), rows, None)
     mean = np.average((1.5 * x - y) ** 2, weights=weights)
     np.testing.assert_allclose(loss, mean + 0.5 * 1.5**2, rtol=1e-13)
     slope = np.average(2 * x * (1.5 * x - y), weights=weights)
     np.testing.assert_allclose(grad, slope + 1.5, rtol=1e-13)
+
+
+def test_a_batch_in_which_nothing_counts_changes_nothing():
+    objective = fl.make_objective(fl.models.linear, fl.losses.mse)
+    rows = fl.Dataset(jnp.ones(5), jnp.zeros(5), jnp.zeros(5))
+    params = fl.models.LinearParams(jnp.float32(1), jnp.float32(0))
+    for method in (autodiff, accumulated(2)):
+        loss, grads = method(objective)(params, rows, None)
+        assert loss == 0 and tuple(grads) == (0, 0)
 
 
 def test_every_part_has_a_key_of_its_own():

@@ -134,5 +134,4 @@ def _probabilities(
         return jax.nn.softmax(model.apply(fitted.state.params, test.inputs))
 
     seeds = config.seed + np.arange(config.class_seeds, dtype=np.uint32)
-    # One after the other: matrices and convolutions gain nothing side by side.
-    return np.asarray(sweep(run, {"seed": seeds}, block_size=1).result)
+    return np.asarray(sweep(run, {"seed": seeds}).result)

@@ -43,6 +43,9 @@ def cross_entropy(
         weights: of the rows, or of more leading axes; None: all count alike.
         label_smoothing: the part of a target that all classes share, in [0, 1].
         class_weights: `(classes,)`, how much rows of each class count. None: alike.
+            Parts of the data, as in `gradients.accumulated` and in means over
+            minibatches, are weighted by rows and by their weights, which do the same:
+            `Dataset(inputs, labels, class_weights[labels])`.
 
     Raises:
         ValueError: if `labels` does not have the shape of `logits` without its last

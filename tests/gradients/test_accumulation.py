@@ -63,6 +63,24 @@ def test_of_a_line_it_is_the_closed_form(float64):
     np.testing.assert_allclose(grads, [slope, np.mean(2 * residuals)], rtol=1e-13)
 
 
+def test_weights_of_classes_are_those_of_their_rows(float64):
+    """Against PyTorch's mean, the sum of weighted losses over that of their weights."""
+    rng = np.random.default_rng(2)
+    x, matrix = rng.normal(size=(11, 3)), rng.normal(size=(3, 3))
+    labels, of_class = rng.integers(0, 3, size=11), np.array([1.0, 5.0, 0.3])
+    model = fl.Model(lambda key: jnp.asarray(matrix), lambda p, x: x @ p)
+    objective = fl.make_objective(model, fl.losses.cross_entropy)
+    rows = fl.Dataset(jnp.asarray(x), jnp.asarray(labels), of_class[labels])
+    loss, grads = jax.jit(accumulated(4)(objective))(jnp.asarray(matrix), rows, None)
+    odds = np.exp(x @ matrix)
+    share = odds / odds.sum(axis=1, keepdims=True)
+    counted = of_class[labels] / of_class[labels].sum()
+    of_label = share[np.arange(11), labels]
+    np.testing.assert_allclose(loss, -counted @ np.log(of_label), rtol=1e-13)
+    slopes = counted[:, None] * (share - np.eye(3)[labels])
+    np.testing.assert_allclose(grads, x.T @ slopes, rtol=1e-11, atol=1e-14)
+
+
 def test_weighted_rows_count_by_their_weights(float64):
     rng = np.random.default_rng(1)
     x, y, weights = rng.normal(size=(3, 11))

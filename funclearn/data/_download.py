@@ -73,7 +73,8 @@ def download(
     """Downloads a file into a folder, from whichever mirror gives it.
 
     All mirrors are tried in turn, and again after each wait, going on with the bytes
-    that are there; one that refuses, or has another file, is not asked again.
+    that are there, or from the start where these do not fit; one that refuses, or has
+    another file, is not asked again.
 
     Args:
         file: what to download.
@@ -98,6 +99,10 @@ def download(
             time.sleep(wait)
             for url in tuple(left):
                 problem = _attempt(url, file, part, timeout, show)
+                if problem is not None and problem.spoilt and not problem.lasting:
+                    # What was there may be to blame, another mirror's wrong bytes.
+                    part.unlink(missing_ok=True)
+                    problem = _attempt(url, file, part, timeout, show)
                 if problem is None:
                     os.replace(part, folder / file.name)
                     return {}
@@ -124,7 +129,6 @@ def _attempt(
     if got == file.sha256:
         return None
     reason = f"its file has SHA-256 {got} where {file.sha256} is published"
-    # Where the beginning is from before, it may be to blame: once more from the start.
     return _Problem(reason, lasting=there == 0, spoilt=True)
 
 

@@ -5,7 +5,6 @@ from typing import NamedTuple, TypeAlias, cast
 
 import jax
 import jax.numpy as jnp
-import optax
 from jaxtyping import PRNGKeyArray, PyTree
 
 from funclearn._notes import Noted, own, trainable
@@ -15,7 +14,7 @@ from funclearn.training import StepInfo, TrainState, TrainStep, prepare_state
 __all__ = ["Floating", "floating_leaves", "only_floating"]
 
 
-_Both: TypeAlias = tuple[optax.OptState, list[jax.Array]]
+_Both: TypeAlias = tuple[PyTree, list[jax.Array]]
 
 
 class Floating(NamedTuple):

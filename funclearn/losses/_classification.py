@@ -66,6 +66,7 @@ def cross_entropy(
     logits, labels, dtype = _read_classes(logits, labels)
     if weights is not None:
         weights = as_weights(weights, labels.shape)
+        logits = without(logits, weights[..., None])
     shares = _class_weights(class_weights, logits.shape[-1])
     losses = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
     if shares is not None:
@@ -96,6 +97,11 @@ def _read_classes(logits: Arrays, labels: Arrays) -> tuple[Array, Array, np.dtyp
         )
     if jnp.size(logits) == 0:
         raise ValueError(f"logits must not be empty; got shape {jnp.shape(logits)}.")
+    if jnp.shape(logits)[-1] == 1:
+        raise ValueError(
+            "logits must be of two classes at least, since one is always right; got "
+            f"shape {jnp.shape(logits)}: binary_cross_entropy takes one number a row."
+        )
     inside, dtype = accumulator(logits)
     logits = jnp.asarray(narrowed("logits", logits), inside)
     labels = jnp.asarray(narrowed("labels", labels))

@@ -26,6 +26,12 @@ def read_classes(
             f"axis, the classes; got targets {labels.shape} and predictions "
             f"{logits.shape}."
         )
+    if logits.ndim != labels.ndim and logits.shape[-1] == 1:
+        raise ValueError(
+            "predictions must be logits of two classes at least, or numbers of the "
+            f"targets' shape, which tell class 1 from 0; got predictions {logits.shape}"
+            f" and targets {labels.shape}: take predictions[..., 0]."
+        )
     if jnp.issubdtype(labels.dtype, jnp.floating):
         if logits.ndim != labels.ndim:
             raise TypeError(f"targets must be integers; got {labels.dtype}.")

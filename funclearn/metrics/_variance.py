@@ -17,12 +17,14 @@ class _Variance(NamedTuple):
 
     Attributes:
         total: sum of the weights.
-        mean: of the targets.
+        first: the targets of the first row, which a large mean is counted from.
+        mean: of the targets, less those.
         spread: weighted sum of squared deviations of the targets from it.
         errors: weighted sum of squared errors.
     """
 
     total: Float[Array, ""]
+    first: Float[Array, "*row"]
     mean: Float[Array, "*row"]
     spread: Float[Array, "*row"]
     errors: Float[Array, "*row"]
@@ -41,21 +43,21 @@ def _gather_variance(
     counted = counted.reshape(-1, *(1,) * (values.ndim - 1))
     values, errors = (without(one, counted) for one in (values, errors))
     total = jnp.sum(counted)
-    # From the first row, so that a large mean costs no digits.
     above = values - values[:1]
     mean = ratio(jnp.sum(counted * above, axis=0), total)
     spread = jnp.sum(counted * (above - mean[None]) ** 2, axis=0)
-    mean += values[0]
-    return _Variance(total, mean, spread, jnp.sum(counted * errors**2, axis=0))
+    total_errors = jnp.sum(counted * errors**2, axis=0)
+    return _Variance(total, values[0], mean, spread, total_errors)
 
 
 def _merge_variances(one: _Variance, other: _Variance) -> _Variance:
     # Chan, Golub, LeVeque, Updating formulae and a pairwise algorithm, 1979.
     total = one.total + other.total
-    gap = other.mean - one.mean
+    gap = (other.first - one.first) + (other.mean - one.mean)
     part = ratio(other.total, total)
     spread = one.spread + other.spread + gap**2 * one.total * part
-    return _Variance(total, one.mean + gap * part, spread, one.errors + other.errors)
+    errors = one.errors + other.errors
+    return _Variance(total, one.first, one.mean + gap * part, spread, errors)
 
 
 def _explained(sums: _Variance) -> Float[Array, ""]:

@@ -12,7 +12,7 @@ from funclearn._checks import integer_at_least, leading_length
 from funclearn._notes import averaged as average_of
 from funclearn._notes import own
 from funclearn._types import Batch, Params, Scalar, ScalarLike
-from funclearn._weights import ratio, total_of
+from funclearn._weights import total_of
 from funclearn._words import described
 from funclearn.data import Dataset
 from funclearn.metrics import Metric
@@ -100,6 +100,9 @@ def _values(
 ) -> dict[str, PyTree]:
     inputs, targets, weights = read("dataset", params, dataset)
     predictions = model.apply(params, inputs)
+    if weights is not None:
+        # What is not a metric is a mean, and there is none of rows that do not count.
+        functions = {name: _as_metric(name, of) for name, of in functions.items()}
     return {
         name: weighed(_called(name), function, weights)(predictions, targets)
         for name, function in functions.items()
@@ -116,12 +119,7 @@ def _in_batches(
     read("dataset", params, dataset)  # for what it refuses
     dataset = jax.tree.map(jnp.asarray, narrowed("dataset", dataset))
     n_rows = leading_length("dataset", dataset)
-    parts = {
-        name: function
-        if isinstance(function, Metric)
-        else _mean(_called(name), function)
-        for name, function in functions.items()
-    }
+    parts = {name: _as_metric(name, of) for name, of in functions.items()}
 
     def sums(start: ScalarLike, size: int) -> _Sums:
         def rows(leaf: Array) -> Array:
@@ -166,8 +164,11 @@ def _called(name: str) -> str:
     return "loss" if name == "loss" else f"metrics[{name!r}]"
 
 
-def _mean(name: str, function: Callable[..., PyTree]) -> Metric:
-    """What a function gives batches, averaged by what their rows count."""
+def _as_metric(name: str, function: Callable[..., PyTree]) -> Metric:
+    """A metric; of another function the mean over batches, by what their rows count."""
+    if isinstance(function, Metric):
+        return function
+    name = _called(name)
 
     def gather(predictions: PyTree, targets: PyTree, weights: PyTree) -> PyTree:
         n_rows = leading_length("targets", targets)
@@ -177,6 +178,6 @@ def _mean(name: str, function: Callable[..., PyTree]) -> Metric:
 
     def value(sums: PyTree) -> PyTree:
         count, total = sums
-        return jax.tree.map(lambda leaf: ratio(leaf, count).astype(leaf.dtype), total)
+        return jax.tree.map(lambda leaf: (leaf / count).astype(leaf.dtype), total)
 
     return Metric(gather, value)

@@ -5,12 +5,13 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 from jaxtyping import PyTree
 
 from funclearn._arrays import as_arrays, check_dataset, is_narrowed, narrowed
 from funclearn._signatures import takes_keyword
 from funclearn._types import Batch, Params
-from funclearn._weights import weights_of
+from funclearn._weights import weights_of, without
 from funclearn._words import described
 
 __all__ = ["check_parts", "read", "weighed"]
@@ -55,4 +56,20 @@ def read(name: str, params: Params, data: Batch) -> tuple[PyTree, PyTree, PyTree
     # Parameters with digits that JAX would drop are there for such inputs.
     if not any(map(is_narrowed, jax.tree.leaves(params))):
         data = narrowed(name, data)
-    return data.inputs, data.targets, weights_of(data)
+    weights = weights_of(data)
+    return _of_rows_that_count(data.inputs, weights), data.targets, weights
+
+
+def _of_rows_that_count(inputs: PyTree, weights: PyTree) -> PyTree:
+    """The inputs, with 0 in the rows of weight 0: a NaN would spoil all derivatives."""
+    if weights is None or jnp.ndim(weights) != 1:
+        return inputs
+
+    def counted(leaf: Any) -> Any:
+        # What only NumPy can hold is not differentiated.
+        if is_narrowed(leaf) or not jnp.issubdtype(leaf.dtype, jnp.inexact):
+            return leaf
+        axes = (len(weights), *(1,) * (jnp.ndim(leaf) - 1))
+        return without(leaf, jnp.asarray(weights, float).reshape(axes))
+
+    return jax.tree.map(counted, inputs)

@@ -28,7 +28,7 @@ __all__ = [
     "chosen",
     "loss_scale",
     "loss_scaling",
-    "scaled",
+    "steeper",
     "unscaled",
 ]
 
@@ -46,7 +46,7 @@ class LossScale(NamedTuple):
     scale: Float[Array, ""]
     steps: Int[Array, ""]
     skipped: Int[Array, ""]
-    inner: optax.OptState
+    inner: PyTree
 
 
 def loss_scaling(
@@ -141,7 +141,7 @@ def _course(
     return course
 
 
-def loss_scale(opt_state: optax.OptState) -> Float[Array, ""] | None:
+def loss_scale(opt_state: PyTree) -> Float[Array, ""] | None:
     """The scale in an optimizer's state, or None.
 
     Raises:
@@ -161,27 +161,42 @@ def loss_scale(opt_state: optax.OptState) -> Float[Array, ""] | None:
     return None
 
 
-def scaled(
+def steeper(
     objective: Callable[..., Any], scale: Float[Array, ""]
 ) -> Callable[..., Any]:
-    """An objective of scaled losses, or of pairs of them and notes."""
+    """An objective with the same losses, whose derivatives are multiplied by a scale.
 
-    def of_scaled(*arguments: PyTree) -> Any:
+    The loss itself is not, or a finite one could overflow.
+
+    Args:
+        objective: it returns a loss, or a pair of it and notes.
+        scale: the factor.
+    """
+
+    def of_steeper(*arguments: PyTree) -> Any:
         result = objective(*arguments)
         if isinstance(result, tuple):
-            return (result[0] * scale, *result[1:])
-        return result * scale
+            return (_with_slope(result[0], scale), *result[1:])
+        return _with_slope(result, scale)
 
-    return of_scaled
+    return of_steeper
 
 
-def unscaled(
-    loss: Scalar, grads: Params, scale: Float[Array, ""]
-) -> tuple[Scalar, Params]:
-    """Loss and gradient of an objective from those of the scaled one."""
-    return loss / scale, jax.tree.map(
-        lambda grad: (grad / scale).astype(grad.dtype), grads
-    )
+@jax.custom_jvp
+def _with_slope(loss: Scalar, scale: Float[Array, ""]) -> Scalar:
+    del scale
+    return loss
+
+
+@_with_slope.defjvp
+def _with_slope_jvp(primals: PyTree, tangents: PyTree) -> tuple[Scalar, Scalar]:
+    (loss, scale), (slope, _) = primals, tangents
+    return loss, slope * scale.astype(slope.dtype)
+
+
+def unscaled(grads: Params, scale: Float[Array, ""]) -> Params:
+    """The gradient of an objective from that of the steeper one."""
+    return jax.tree.map(lambda grad: (grad / scale).astype(grad.dtype), grads)
 
 
 def all_finite(tree: PyTree) -> Bool[Array, ""]:

@@ -15,7 +15,7 @@ from funclearn._types import (
     Scalar,
     ValueAndGrad,
 )
-from funclearn.training._loss_scale import scaled, unscaled
+from funclearn.training._loss_scale import steeper, unscaled
 from funclearn.training._refusals import check_function, check_gradient, check_loss
 from funclearn.training._update import trained
 
@@ -46,8 +46,8 @@ _MakeSlope: TypeAlias = Callable[..., Slope]
 def make_slope(objective: Objective, gradient: GradientMethod) -> _MakeSlope:
     """Makes `(params, batch, key, scale=None) -> slope`.
 
-    Where there is a scale, the loss is multiplied by it before it is differentiated by
-    the chain rule; what is returned is divided by it again.
+    Where there is a scale, derivatives by the chain rule are multiplied by it from the
+    loss on; the gradient that is returned is divided by it again.
 
     Raises:
         TypeError: if `gradient` makes no function of parameters, batch and key.
@@ -76,11 +76,11 @@ def make_slope(objective: Objective, gradient: GradientMethod) -> _MakeSlope:
         if noted_at is None or not isinstance(params, Noted):
             loss, grads = check_gradient(method(at, batch, key), at)
             return Slope(loss, grads, params, loss_here, method)
-        of = noted_at if by_scale is None else scaled(noted_at, by_scale)
+        of = noted_at if by_scale is None else steeper(noted_at, by_scale)
         *result, notes = gradients.with_notes(gradient, of)(here, batch, key)
         loss, grads = check_gradient(tuple(result), at)
         if by_scale is not None:
-            loss, grads = unscaled(loss, grads, by_scale)
+            grads = unscaled(grads, by_scale)
         return Slope(loss, grads, params._replace(notes=notes), loss_here, method)
 
     return slope
@@ -97,10 +97,11 @@ def _with_checked_loss(noting: Callable[..., tuple]) -> Callable[..., tuple]:
 def _through(
     gradient: GradientMethod, objective: Objective, scale: Scalar
 ) -> ValueAndGrad:
-    """Loss and gradient by way of the scaled loss."""
-    value_and_grad = gradient(scaled(objective, scale))
+    """Loss and gradient by way of the steeper loss."""
+    value_and_grad = gradient(steeper(objective, scale))
 
     def through(params: Params, batch: Batch, key: PyTree) -> tuple[Scalar, Params]:
-        return unscaled(*value_and_grad(params, batch, key), scale)
+        loss, grads = value_and_grad(params, batch, key)
+        return loss, unscaled(grads, scale)
 
     return through

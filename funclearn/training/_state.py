@@ -6,7 +6,6 @@ from typing import NamedTuple, TypeAlias
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
 from funclearn._checks import check_floating, check_key
@@ -30,7 +29,7 @@ class TrainState(NamedTuple):
     """
 
     params: Params
-    opt_state: optax.OptState
+    opt_state: PyTree
     key: PRNGKeyArray
     step: Int[Array, ""]
     epoch: Int[Array, ""] | int = 0

@@ -53,10 +53,10 @@ def check_optimizer(name: str, optimizer: object) -> None:
 def update(
     optimizer: Optimizer,
     grads: Params,
-    opt_state: optax.OptState,
+    opt_state: PyTree,
     params: Params,
     keywords: dict[str, Any],
-) -> tuple[Params, optax.OptState]:
+) -> tuple[Params, PyTree]:
     """`optimizer.update` with all the keywords that it and what is in it take.
 
     Raises:
@@ -99,7 +99,7 @@ def _accepted(function: Callable[..., PyTree], keywords: dict[str, Any]) -> dict
     return {name: value for name, value in keywords.items() if name in names}
 
 
-def check_lookahead(params: Params, opt_state: optax.OptState) -> None:
+def check_lookahead(params: Params, opt_state: PyTree) -> None:
     """Refuses one set of parameters where `optax.lookahead` needs two.
 
     Raises:

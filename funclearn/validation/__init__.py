@@ -12,13 +12,14 @@ training rows, and no run gets hold of a row that was held out from its training
 """
 
 from funclearn.validation._cross_validate import cross_validate
-from funclearn.validation._result import CrossValidation, Losses, Summary
+from funclearn.validation._result import CrossValidation, Losses, Summary, Weights
 from funclearn.validation._splits import hold_out, leave_one_out
 
 __all__ = [
     "CrossValidation",
     "Losses",
     "Summary",
+    "Weights",
     "cross_validate",
     "hold_out",
     "leave_one_out",

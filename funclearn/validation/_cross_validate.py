@@ -12,9 +12,10 @@ from funclearn import _programs, data
 from funclearn._checks import check_key, check_same_structure, leading_length
 from funclearn._lanes import map_blocks
 from funclearn._types import Batch
+from funclearn._weights import total_of
 from funclearn.objectives import loss_of
 from funclearn.validation._reading import Split, read_splits
-from funclearn.validation._result import CrossValidation, Losses
+from funclearn.validation._result import CrossValidation, Losses, Weights
 
 __all__ = ["cross_validate"]
 
@@ -95,11 +96,11 @@ def cross_validate(
     groups = list(rows.groups())
     parts = [map_blocks(lane, *rows.lanes(group)) for group in groups]
     back = np.argsort(np.concatenate(groups))
-    metrics, fitted = jax.tree.map(
+    metrics, fitted, weights = jax.tree.map(
         lambda *leaves: jnp.concatenate(leaves)[back], *parts
     )
     held, trained = (jnp.asarray(sizes) for sizes in rows.sizes.T)
-    return CrossValidation(metrics["loss"], held, trained, fitted, metrics)
+    return CrossValidation(metrics["loss"], held, trained, fitted, metrics, weights)
 
 
 class _Rows(NamedTuple):
@@ -155,7 +156,7 @@ def _check_alike(lane: Callable[..., PyTree], rows: _Rows) -> None:
     # Its traces are those that `map_blocks` asks for.
     traced = jax.jit(lane)
 
-    def results(held_out: int, trained: int) -> PyTree:
+    def results(held_out: int, trained: int) -> tuple[PyTree, ...]:
         training, validation = (
             jax.ShapeDtypeStruct((size,), jnp.result_type(int))
             for size in (trained, held_out)
@@ -167,17 +168,17 @@ def _check_alike(lane: Callable[..., PyTree], rows: _Rows) -> None:
     needed = results(*first)
     meaning = "the splits that hold out {} rows and train on {}".format(*first)
     for sizes in others:
-        judged, fitted = results(*sizes)
+        judged, fitted, _ = results(*sizes)
         check_same_structure("run(...)", fitted, needed[1], meaning)
         check_same_structure("evaluate(...)", judged, needed[0], meaning)
 
 
 def _lane(
     take: Callable[[], tuple[Callable[..., PyTree], Callable[..., PyTree]]],
-) -> Callable[..., tuple[dict[str, Losses], PyTree]]:
+) -> Callable[..., tuple[dict[str, Losses], PyTree, Weights]]:
     def train_and_judge(
         *, dataset: Batch, training: Array, validation: Array, key: PRNGKeyArray
-    ) -> tuple[dict[str, Losses], PyTree]:
+    ) -> tuple[dict[str, Losses], PyTree, Weights]:
         run, evaluate = take()
         train, held_out = data.take(dataset, training), data.take(dataset, validation)
         fitted = run(train, held_out, key)
@@ -185,11 +186,17 @@ def _lane(
         meaning = "evaluate(fitted, train)"
         check_same_structure("evaluate(fitted, held_out)", held, trained, meaning)
         gaps = jax.tree.map(_gap, trained, held)
-        return {
+        metrics = {
             name: Losses(trained[name], held[name], gaps[name]) for name in trained
-        }, fitted
+        }
+        return metrics, fitted, Weights(_weight(train), _weight(held_out))
 
     return train_and_judge
+
+
+def _weight(rows: Batch) -> Array:
+    """How much all rows count together."""
+    return jnp.asarray(total_of(rows, leading_length("dataset", rows)), float)
 
 
 def _gap(training: Array, validation: Array) -> Array:

@@ -11,7 +11,7 @@ from jaxtyping import Array, Float, Int, PyTree
 from funclearn import _tables
 from funclearn._types import Scalar
 
-__all__ = ["CrossValidation", "Losses", "Summary"]
+__all__ = ["CrossValidation", "Losses", "Summary", "Weights"]
 
 
 class Losses(NamedTuple):
@@ -28,14 +28,26 @@ class Losses(NamedTuple):
     gap: Float[Array, "..."]
 
 
+class Weights(NamedTuple):
+    """How much the rows of each part count together, `(splits,)` each.
+
+    Attributes:
+        training: of those that were trained on.
+        validation: of those that were held out.
+    """
+
+    training: Float[Array, " splits"]
+    validation: Float[Array, " splits"]
+
+
 class Summary(NamedTuple):
     """What many splits say together; not a number where a loss is not.
 
     Attributes:
-        mean: over the rows, so that a split counts by the number of its rows.
-        quantiles: over the splits, `(levels,)` each.
-        validation_below_training: the fraction of splits where the validation loss
-            is lower than the training loss.
+        mean: over the rows, so that a split counts by what its rows count together.
+        quantiles: over the splits whose rows count, `(levels,)` each.
+        validation_below_training: the fraction of those splits where the validation
+            loss is lower than the training loss.
     """
 
     mean: Losses
@@ -52,6 +64,7 @@ class CrossValidation(NamedTuple):
         trained: how many rows it trained on.
         fitted: what `run` returned.
         metrics: by name all that `evaluate` returned, the loss under `"loss"`.
+        weights: how much the rows count together; None: each row counts 1.
     """
 
     losses: Losses
@@ -59,6 +72,7 @@ class CrossValidation(NamedTuple):
     trained: Int[Array, " splits"]
     fitted: PyTree
     metrics: dict[str, Losses] = {}  # noqa: RUF012
+    weights: Weights | None = None
 
     def summary(
         self,
@@ -84,7 +98,8 @@ class CrossValidation(NamedTuple):
         if on not in scalars:
             raise ValueError(f"on must be one of {', '.join(scalars)}; got {on!r}.")
         losses = Losses(*(jnp.asarray(part, float) for part in scalars[on]))
-        return _summarise(losses, self.trained, self.held_out, jnp.asarray(known))
+        weights = self.weights or Weights(self.trained, self.held_out)
+        return _summarise(losses, weights, jnp.asarray(known))
 
     def _scalars(self) -> dict[str, Losses]:
         """What is one number a split, by name."""
@@ -118,14 +133,21 @@ class CrossValidation(NamedTuple):
 
 @jax.jit
 def _summarise(
-    losses: Losses, trained: PyTree, held_out: PyTree, levels: Float[Array, " levels"]
+    losses: Losses, weights: PyTree, levels: Float[Array, " levels"]
 ) -> Summary:
-    training, validation, _ = losses
-    mean_training = jnp.average(training, weights=trained)
-    mean_validation = jnp.average(validation, weights=held_out)
+    counts = (weights.training > 0) & (weights.validation > 0)
+    training, validation, gap = (jnp.where(counts, part, 0) for part in losses)
+    mean_training = jnp.average(training, weights=counts * weights.training)
+    mean_validation = jnp.average(validation, weights=counts * weights.validation)
     unknown = jnp.isnan(validation - training)
+
+    def quantiles(part: Array) -> Array:
+        of_those = jnp.nanquantile(jnp.where(counts, part, jnp.nan), levels)
+        return jnp.where(jnp.any(jnp.isnan(part)), jnp.nan, of_those)
+
+    below = jnp.where(unknown, jnp.nan, validation < training)
     return Summary(
         Losses(mean_training, mean_validation, mean_validation - mean_training),
-        Losses(*(jnp.quantile(part, levels) for part in losses)),
-        jnp.mean(jnp.where(unknown, jnp.nan, validation < training)),
+        Losses(*map(quantiles, (training, validation, gap))),
+        jnp.sum(counts * below) / jnp.sum(counts),
     )

@@ -129,6 +129,10 @@ class _Handler(BaseHTTPRequestHandler):
         spoilt = data[:-9] + bytes([data[-9] ^ 1]) + data[-8:]
         self.part(spoilt, start, spoilt[start:])
 
+    def spoils(self, name, data, start):
+        """Breaks off after wrong bytes."""
+        self.part(data, start, bytes(BREAK))
+
     def page(self, name, data, start):
         body = b"<html>log in first</html>"
         self.answer(200, body, Content_Length=len(body))

@@ -136,6 +136,16 @@ def test_mirrors_are_tried_in_turn(server, tmp_path):
     ]
 
 
+def test_wrong_bytes_of_one_mirror_do_not_spoil_another(server, tmp_path):
+    assert download(tmp_path, server.url("spoils"), server.url("good")) == {}
+    assert (tmp_path / IMAGES).read_bytes() == DATA
+    assert [behaviour for behaviour, *_ in server.requests] == [
+        "spoils",
+        "good",
+        "good",
+    ]
+
+
 def test_nobody_listens(tmp_path):
     with running() as server:
         url = server.url("good")

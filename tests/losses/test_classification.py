@@ -65,6 +65,7 @@ REFUSALS = {
     "floating labels": (LOGITS, jnp.zeros(4), TypeError, "labels.*integers.*float32"),
     "boolean labels": (LOGITS, jnp.zeros(4, bool), TypeError, "integers; got bool"),
     "no rows": (LOGITS[:0], jnp.zeros(0, int), ValueError, "logits must not be empty"),
+    "one class": (LOGITS[:, :1], jnp.zeros(4, int), ValueError, "binary_cross_entropy"),
     "no classes": (LOGITS[:, :0], jnp.zeros(4, int), ValueError, r"\(4, 0\)"),
 }
 
@@ -149,6 +150,9 @@ def test_labels_that_do_not_count_may_be_anything():
         alone = loss(ROWS[kept], labels[kept], weights=ROW_WEIGHTS[kept])
         np.testing.assert_allclose(value, alone, rtol=1e-6)
         assert np.array_equal(np.all(grads == 0, axis=1), ROW_WEIGHTS == 0)
+        spoilt = np.where(ROW_WEIGHTS[:, None] == 0, np.inf, ROWS)
+        same = jax.grad(loss)(spoilt, labels, weights=ROW_WEIGHTS)
+        np.testing.assert_array_equal(same, grads)
 
 
 @pytest.mark.parametrize(

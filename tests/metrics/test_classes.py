@@ -23,6 +23,15 @@ def test_the_predicted_class(logits, labels, expected):
     assert _classes.predicted(*read[:2]).tolist() == expected
 
 
+@pytest.mark.parametrize("labels", [np.array([1, 0, 1]), np.array([1.0, 0.0, 1.0])])
+def test_logits_of_one_class_are_refused(labels):
+    with pytest.raises(ValueError, match=r"got predictions \(3, 1\) and targets \(3,"):
+        _classes.read_classes(np.ones((3, 1)), labels, None)
+    column = labels[:, None]
+    read = _classes.read_classes(np.array([[1.0], [-1.0], [2.0]]), column, None)
+    assert _classes.predicted(*read[:2]).tolist() == [[1], [0], [1]]
+
+
 def test_text_is_refused_by_name():
     with pytest.raises(TypeError, match="targets must hold numbers; got text"):
         _classes.read_classes(np.ones((2, 3)), np.array(["a", "b"]), None)

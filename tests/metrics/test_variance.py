@@ -1,5 +1,7 @@
 """The coefficient of determination against scikit-learn."""
 
+import functools
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -20,6 +22,18 @@ def test_r2_is_scikit_learns(shape, offset, weights):
     expected = metrics.r2_score(*exact, sample_weight=weights)
     got = fl.metrics.r2(predictions, targets, weights)
     np.testing.assert_allclose(got, expected, rtol=1e-4)
+
+
+def test_batches_around_a_large_mean_cost_no_digits():
+    targets = (1e5 + RNG.normal(size=200)).astype(np.float32)
+    predictions = targets + np.float32(0.5) * RNG.normal(size=200).astype(np.float32)
+    gathered = [
+        fl.metrics.r2.gather(predictions[[row]], targets[[row]], None)
+        for row in range(200)
+    ]
+    got = fl.metrics.r2.value(functools.reduce(fl.metrics.r2.merge, gathered))
+    exact = metrics.r2_score(*np.float64([targets, predictions]))
+    np.testing.assert_allclose(got, exact, rtol=1e-5)
 
 
 def test_rows_that_do_not_count_may_be_unknown():

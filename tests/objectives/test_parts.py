@@ -96,6 +96,37 @@ def test_numpys_integers_that_would_wrap_are_refused_by_name():
             call()
 
 
+@pytest.mark.parametrize("weights", [jnp.array([1, 0, 2]), np.array([True, False, 1])])
+def test_rows_without_weight_may_hold_anything(weights):
+    """They are left out of the gradient too, whatever the model makes of them."""
+    spoilt = BATCH._replace(
+        inputs=BATCH.inputs.at[1].set(jnp.nan),
+        targets=BATCH.targets.at[1].set(jnp.inf),
+        weights=weights,
+    )
+    kept = jnp.array([0, 2])
+    rows = fl.Dataset(*(leaf[kept] for leaf in BATCH[:2]), jnp.asarray(weights)[kept])
+    objective = fl.make_objective(LINEAR, MSE)
+    slope = jax.jit(jax.value_and_grad(objective))
+    for pair in zip(
+        *(jax.tree.leaves(slope(PARAMS, one, None)) for one in (spoilt, rows)),
+        strict=True,
+    ):
+        np.testing.assert_allclose(*pair, rtol=1e-6)
+    assert fl.make_evaluation(LINEAR, MSE)(PARAMS, spoilt) == objective(
+        PARAMS, rows, NO_KEY
+    )
+
+
+def test_an_evaluation_of_nothing_is_not_a_number():
+    nothing = BATCH._replace(weights=jnp.zeros(3))
+    own = {"own": fl.losses.mean_of(lambda p, y: abs(p - y))}
+    for batch_size in (None, 2):
+        evaluate = fl.make_evaluation(LINEAR, MSE, own, batch_size=batch_size)
+        values = evaluate(PARAMS, nothing)
+        assert np.isnan(values["loss"]) and np.isnan(values["own"])
+
+
 def test_a_loss_that_takes_no_weights_is_refused_for_rows_that_have_them():
     rows = BATCH._replace(weights=jnp.array([1.0, 0.0, 1.0]))
 

@@ -184,6 +184,17 @@ def test_the_loss_and_the_gradient_that_are_told_have_no_scale():
         np.testing.assert_allclose(*infos, rtol=1e-6)
 
 
+def test_a_finite_loss_stays_finite_whatever_the_scale():
+    def flat(w, batch, key):
+        return 8.0 + 1e-30 * w  # 8 times the scale is beyond float32
+
+    scaling = loss_scaling(ADAM, initial=2.0**127)
+    step = jax.jit(fl.make_train_step(flat, scaling))
+    state, info = step(fl.init_state(KEY, jnp.float32(1.5), scaling), GOOD)
+    assert info.loss == 8 and state.opt_state.skipped == 0
+    np.testing.assert_allclose(info.grads, 1e-30, rtol=1e-6)
+
+
 def test_what_a_model_notes_in_a_skipped_step_is_dropped():
     def train(params, inputs, key):
         return params.params * inputs, params.notes + 1

@@ -45,6 +45,28 @@ def test_summary_is_not_a_number_where_a_loss_is_not(validation):
     assert np.isnan(summary.validation_below_training)
 
 
+def test_splits_count_by_the_weights_of_their_rows(validation):
+    """And those whose rows count nothing do not, whatever their losses are."""
+    rng = np.random.default_rng(1)
+    training, held_out, *weights = rng.exponential(size=(4, 20)).astype(np.float32)
+    weights[1][3], held_out[3] = 0, np.nan
+    result = validation.CrossValidation(
+        validation.Losses(training, held_out, held_out - training),
+        *np.ones((2, 20), int),
+        (),
+        weights=validation.Weights(*weights),
+    )
+    kept = np.arange(20) != 3
+    mean, quantiles, below = result.summary((0.1, 0.9))
+    for part, loss, weight in zip(mean, result.losses, weights, strict=False):
+        expected = np.average(loss[kept], weights=weight[kept])
+        np.testing.assert_allclose(part, expected, rtol=1e-5)
+    for found, losses in zip(quantiles, result.losses, strict=True):
+        expected = np.quantile(losses[kept], (0.1, 0.9))
+        np.testing.assert_allclose(found, expected, rtol=1e-5)
+    assert below == pytest.approx(np.mean(held_out[kept] < training[kept]))
+
+
 @pytest.mark.parametrize("levels", [(1.5, -1), (0.5, np.nan), 0.5])
 def test_refuses_levels_that_are_no_fractions(validation, levels, plain_annotations):
     counts = np.ones(2, int)

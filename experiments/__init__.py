@@ -21,6 +21,7 @@ TITLES = MappingProxyType(
         "wide_net": "A wide network",
         "fit_csv": "A line through a table of your own",
         "learning_rates": "How large a step may be",
+        "learn_the_learning_rate": "Learning the learning rate",
         "split_uncertainty": "How much one split says",
         "overfitting": "Overfitting",
         "pullover_or_dress": "Pullover or dress",

@@ -34,6 +34,7 @@ if _TYPE_CHECKING:
     from funclearn import analytic as analytic
     from funclearn import diagnosis as diagnosis
     from funclearn import graphs as graphs
+    from funclearn import hypergradients as hypergradients
     from funclearn import plots as plots
     from funclearn import running as running
     from funclearn import sweeps as sweeps
@@ -48,6 +49,7 @@ __getattr__, __dir__ = _lazy.attach(
         "analytic",
         "diagnosis",
         "graphs",
+        "hypergradients",
         "plots",
         "running",
         "sweeps",

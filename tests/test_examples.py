@@ -9,7 +9,14 @@ import optax
 import pytest
 
 import funclearn as fl
-from funclearn import diagnosis, graphs, sweeps, testing, validation
+from funclearn import (
+    diagnosis,
+    graphs,
+    hypergradients,
+    sweeps,
+    testing,
+    validation,
+)
 
 CORE = {
     "data.thermometer": fl.data.thermometer,
@@ -44,6 +51,9 @@ CORE = {
     "diagnosis.diagnose": diagnosis.diagnose,
     "diagnosis.stability": diagnosis.stability,
     "graphs.trace": graphs.trace,
+    "hypergradients": hypergradients,
+    "hypergradients.checkpointed": hypergradients.checkpointed,
+    "hypergradients.hypergradient": hypergradients.hypergradient,
     "testing.assert_gradients_agree": testing.assert_gradients_agree,
 }
 

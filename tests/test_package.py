@@ -47,7 +47,15 @@ FLOORS = (
     {"stopping"},
     {"training"},
     {"_lanes"},
-    {"diagnosis", "graphs", "plots", "sweeps", "testing", "validation"},
+    {
+        "diagnosis",
+        "graphs",
+        "hypergradients",
+        "plots",
+        "sweeps",
+        "testing",
+        "validation",
+    },
     {"running"},
     {"_trial"},
 )

@@ -61,6 +61,8 @@ if TYPE_CHECKING:
         scan_of,
         while_of,
     )
+    from funclearn._jaxprs._segments import in_segments
+    from funclearn._jaxprs._tangents import TangentLoop, tangent_loop
 
 __all__ = [
     "ClosedJaxpr",
@@ -69,6 +71,7 @@ __all__ = [
     "Literal",
     "Scan",
     "ShapedArray",
+    "TangentLoop",
     "Tracer",
     "Var",
     "While",
@@ -83,6 +86,7 @@ __all__ = [
     "frames",
     "function_name",
     "has_rule",
+    "in_segments",
     "inner_jaxprs",
     "interpret",
     "is_key",
@@ -96,6 +100,7 @@ __all__ = [
     "scan_of",
     "single",
     "split_constants",
+    "tangent_loop",
     "valid_jaxtype",
     "vary",
     "vary_as",
@@ -130,6 +135,8 @@ __getattr__, __dir__ = _lazy.attach(
             ("Scan", "While", "linear_solver", "scan_of", "while_of"),
             "funclearn._jaxprs._loops",
         ),
+        "in_segments": "funclearn._jaxprs._segments",
+        **dict.fromkeys(("TangentLoop", "tangent_loop"), "funclearn._jaxprs._tangents"),
         **dict.fromkeys(
             (
                 "ClosedJaxpr",

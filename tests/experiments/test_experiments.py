@@ -33,6 +33,13 @@ SMALL = {
     "wide_net": {"epochs": 3},
     "fit_csv": {"epochs": 3},
     "learning_rates": {"rates": 5, "epochs": 10},
+    "learn_the_learning_rate": {
+        "descents": 2,
+        "epochs": 10,
+        "rates": 5,
+        "schedule_epochs": 3,
+        "schedule_descents": 2,
+    },
     "split_uncertainty": {"splits": 8, "epochs": 10},
     "overfitting": {
         "degrees": (0, 1),

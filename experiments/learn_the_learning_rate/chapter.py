@@ -287,7 +287,7 @@ def weigh(raw: fl.Dataset) -> Influence:
 
 def _agreeing(readings: fl.Dataset, scaler: fl.data.Scaler) -> jax.Array:
     """For all pairs of `OTHERS_KNOWN`, how many signs are right."""
-    pairs = np.float32([*itertools.combinations(OTHERS_KNOWN, 2)])
+    pairs = np.array([*itertools.combinations(OTHERS_KNOWN, 2)], np.float32)
     known = jax.vmap(scaler)(fl.Dataset(pairs, (pairs - 32) / 1.8))
     ones, single = jnp.ones(len(readings.inputs)), jnp.eye(len(readings.inputs))
 

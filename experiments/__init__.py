@@ -14,6 +14,7 @@ TITLES = MappingProxyType(
         "parameter_estimation": "Learning is parameter estimation",
         "autograd": "Derivatives that a program takes",
         "optimizers": "Optimizers",
+        "torch_optimizers": "Every optimizer of PyTorch",
         "validation": "Training and validation",
         "gradient_vectors": "The gradient as a vector",
         "computational_graph": "Computational graphs",

@@ -35,6 +35,7 @@ if _TYPE_CHECKING:
     from funclearn import diagnosis as diagnosis
     from funclearn import graphs as graphs
     from funclearn import hypergradients as hypergradients
+    from funclearn import optimizers as optimizers
     from funclearn import plots as plots
     from funclearn import running as running
     from funclearn import sweeps as sweeps
@@ -50,6 +51,7 @@ __getattr__, __dir__ = _lazy.attach(
         "diagnosis",
         "graphs",
         "hypergradients",
+        "optimizers",
         "plots",
         "running",
         "sweeps",

@@ -44,6 +44,21 @@ CORE = {
     "training.loss_scaling": fl.training.loss_scaling,
     "training.prepare_state": fl.training.prepare_state,
     "training.scale_by_epoch": fl.training.scale_by_epoch,
+    "optimizers.sgd": fl.optimizers.sgd,
+    "optimizers.asgd": fl.optimizers.asgd,
+    "optimizers.adam": fl.optimizers.adam,
+    "optimizers.lbfgs": fl.optimizers.lbfgs,
+    **{
+        f"optimizers.schedules.{name}": getattr(fl.optimizers.schedules, name)
+        for name in (
+            "step_lr",
+            "linear_lr",
+            "one_cycle_lr",
+            "cyclic_lr",
+            "sequential_lr",
+            "reduce_lr_on_plateau",
+        )
+    },
     "stopping.patience": fl.stopping.patience,
     "stopping.when": fl.stopping.when,
     "sweeps.sweep": sweeps.sweep,

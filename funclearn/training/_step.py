@@ -183,9 +183,17 @@ def _functions(
 
 
 def _has_line_search(opt_state: PyTree) -> bool:
+    """Whether a state in it is of optax's line searches, or of a class that says so.
+
+    The class of `fl.optimizers.lbfgs` does, by an attribute `has_line_search`.
+    """
     kinds = (optax.ScaleByBacktrackingLinesearchState, optax.ScaleByZoomLinesearchState)
-    nodes = jax.tree.leaves(opt_state, is_leaf=lambda node: isinstance(node, kinds))
-    return any(isinstance(node, kinds) for node in nodes)
+
+    def searches(node: PyTree) -> bool:
+        kind = type(node)
+        return issubclass(kind, kinds) or getattr(kind, "has_line_search", False)
+
+    return any(map(searches, jax.tree.leaves(opt_state, is_leaf=searches)))
 
 
 @jax.custom_jvp

@@ -26,6 +26,7 @@ SMALL = {
     "parameter_estimation": {"epochs": 12},
     "autograd": {"epochs": 12},
     "optimizers": {"epochs": 12},
+    "torch_optimizers": {"optimizers": ("SGD", "Rprop", "Muon"), "steps": 12},
     "validation": {"epochs": 12, "splits": 4},
     "gradient_vectors": {"points": 3, "spacing": 1.0},
     "computational_graph": {"points": 3},

@@ -1,6 +1,5 @@
 """Equinox modules as models."""
 
-import inspect
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -13,6 +12,7 @@ from funclearn._notes import Noted
 from funclearn._signatures import takes_keyword
 from funclearn._types import Params
 from funclearn.models._model import Model
+from funclearn.models._modes import check_call, draws, modes, needs, takes_inside
 
 __all__ = ["from_equinox"]
 
@@ -25,7 +25,9 @@ def from_equinox(module: Any) -> Model:
     A module of equinox is called with one row; the model maps it over rows, along an
     axis named `"batch"`. While it trains every row is given its own key, of
     `jax.random.split(key, n)`, if the call has a parameter `key`; when it predicts the
-    module is in `equinox.nn.inference_mode`.
+    module is in `equinox.nn.inference_mode`, and is given a key only if it needs one.
+    Parameters `inference`, `deterministic`, `use_running_average`, `train`, `training`
+    and `is_training` of a call that is not equinox's own are set both times.
 
     Args:
         module: an `equinox.Module`, a pair `(module, state)` of one that is called
@@ -39,7 +41,8 @@ def from_equinox(module: Any) -> Model:
         pair with its other arrays and its state, where it has any.
 
     Raises:
-        TypeError: if `module` is neither.
+        TypeError: if `module` is neither, or its call needs more than a row.
+        ValueError: from `apply`, if its predictions depend on a key.
     """
     import equinox
 
@@ -55,6 +58,9 @@ def from_equinox(module: Any) -> Model:
 
     kept = _Kept(*equinox.filter_eval_shape(split, jax.random.key(0)))
     whole, state = kept.whole(kept.parts.together)
+    key = {"key": None} if takes_keyword(whole.__call__, "key") else {}
+    states = () if state is None else (state,)
+    check_call(whole, *states, given=_told(whole, trains=True) | key)
 
     def init(key: PRNGKeyArray) -> Params:
         check_key("key", key)
@@ -95,8 +101,24 @@ class _Kept(NamedTuple):
     def apply(self, params: Params, inputs: PyTree) -> PyTree:
         import equinox
 
-        module, state = self.whole(params)
-        return _mapped(equinox.nn.inference_mode(module), state, inputs, None)[0]
+        trained, state = self.whole(params)
+        module = equinox.nn.inference_mode(trained)
+        told = _told(module, trains=False)
+        if not needs(module.__call__, "key"):
+            return _mapped(module, state, inputs, None, told)[0]
+
+        def call(key: PRNGKeyArray) -> PyTree:
+            keys = jax.random.split(key, leading_length("inputs", inputs))
+            return _mapped(module, state, inputs, keys, told)[0]
+
+        key = jax.random.key(0)
+        if draws(call, key):
+            raise ValueError(
+                f"module must predict without drawing; {type(module).__name__} does "
+                "not, in inference_mode and with what its call has to tell it, such as "
+                "inference or train."
+            )
+        return call(key)
 
     def train(
         self, params: Params, inputs: PyTree, key: PRNGKeyArray
@@ -106,7 +128,8 @@ class _Kept(NamedTuple):
         keys, noted = None, isinstance(params, Noted)
         if takes_keyword(module.__call__, "key"):
             keys = jax.random.split(key, leading_length("inputs", inputs))
-        predictions, state = _mapped(module, state, inputs, keys)
+        told = _told(module, trains=True)
+        predictions, state = _mapped(module, state, inputs, keys, told)
         return predictions, (params.notes[0], state) if noted else None
 
 
@@ -134,6 +157,7 @@ def _mapped(
     state: PyTree,
     inputs: PyTree,
     keys: PyTree,
+    told: dict[str, bool],
 ) -> tuple[PyTree, PyTree]:
     """The module's value for every row, and its state afterwards."""
 
@@ -141,7 +165,7 @@ def _mapped(
     def call(
         row: PyTree, state: PyTree, key: PRNGKeyArray | None
     ) -> tuple[PyTree, PyTree]:
-        more = {} if key is None else {"key": key}
+        more = told if key is None else {"key": key, **told}
         if state is None:
             return module(row, **more), None
         return module(row, state, **more)
@@ -155,12 +179,29 @@ def _mapped(
     return mapped(inputs, state, keys)
 
 
+def _told(module: Any, trains: bool) -> dict[str, bool]:
+    """What tells the call of a module whether it trains."""
+    # The parameters of equinox's own calls override its attributes, if need be.
+    own = type(module).__module__.split(".")[0] == "equinox"
+    return {} if own else modes(module.__call__, trains)
+
+
 def _trains(module: Any) -> bool:
     """Whether training is something else than predicting."""
-    nodes = jax.tree.leaves(module, is_leaf=lambda node: hasattr(node, "inference"))
-    switched = any(hasattr(node, "inference") for node in nodes)
-    key = inspect.signature(module.__call__).parameters.get("key")
-    return switched or (key is not None and key.default is key.empty)
+    nodes: list[Any] = []
+
+    def is_leaf(node: object) -> bool:
+        nodes.append(node)
+        return False
+
+    jax.tree.leaves(module, is_leaf=is_leaf)
+    takes_key = takes_keyword(module.__call__, "key")
+    return (
+        any(hasattr(node, "inference") for node in nodes)
+        or bool(_told(module, trains=True))
+        or needs(module.__call__, "key")
+        or (takes_key and takes_inside(nodes, "key", "equinox"))
+    )
 
 
 def _is_array(leaf: object) -> bool:

@@ -94,8 +94,8 @@ def loss_scaling(
         >>> key = jax.random.key(0)
         >>> state = fl.init_state(key, model.init(key), optimizer)
         >>> run = fl.fit(step, state, train, epochs=200)
-        >>> print(run.state.opt_state.scale, run.state.opt_state.skipped)
-        1.717987e+10 6
+        >>> print(f"{run.state.opt_state.scale:.1e}", run.state.opt_state.skipped)
+        1.7e+10 6
     """
     check_optimizer("optimizer", optimizer)
     initial = positive_number("initial", initial)

@@ -173,3 +173,87 @@ def test_a_key_is_needed_where_rows_are_drawn(plain_annotations):
     objective = fl.make_objective(fl.models.from_equinox(Drops), fl.losses.mse)
     with pytest.raises(TypeError, match="key must be a typed key"):
         objective(Drops(KEY), DATA, cast(Any, None))
+
+
+class Adds(equinox.Module):
+    """Adds noise if it is given a key."""
+
+    scale: jax.Array
+
+    def __call__(self, row, *, key=None):
+        noise = 0 if key is None else jax.random.normal(key, row.shape)
+        return self.scale * (row + noise)
+
+
+DROPS: Any = Drops  # its call has other parameters below
+ADDS: Any = Adds
+
+
+class Argued(DROPS):
+    """As `Drops`, with an argument for its mode."""
+
+    def __call__(self, row, key=None, inference=True):
+        return self.last(self.drop(self.first(row), key=key, inference=inference))
+
+
+class Trains(DROPS):
+    def __call__(self, row, *, train, key):
+        one, _ = jax.random.split(key)
+        return self.last(self.drop(self.first(row), key=one, inference=not train))
+
+
+KEYS = jax.random.split(KEY, len(INPUTS))
+DRAWING: dict[str, tuple[Any, Any]] = {
+    "a key by default None": (
+        Adds(jnp.ones(3)),
+        lambda module, row, key: module.scale * (row + jax.random.normal(key, (3,))),
+    ),
+    "inside of equinox's own": (
+        equinox.nn.Sequential([Adds(jnp.ones(3))]),
+        lambda module, row, key: module(row, key=key),
+    ),
+    "inference by default": (
+        Argued(KEY),
+        lambda module, row, key: module(row, key, False),
+    ),
+    "train and key needed": (
+        Trains(KEY),
+        lambda module, row, key: module(row, train=True, key=key),
+    ),
+}
+PREDICTING: dict[str, Any] = {
+    "train and key needed": lambda module, row: module(row, train=False, key=KEY)
+}
+
+
+@pytest.mark.parametrize("name", DRAWING)
+def test_a_module_that_may_draw_draws_while_it_trains(name):
+    module, on = DRAWING[name]
+    off = PREDICTING.get(name, lambda module, row: module(row))
+    model = fl.models.from_equinox(module)
+    params = model.init(KEY)
+    out, notes = cast(Any, model.train)(params, INPUTS, KEY)
+    close(out, jax.vmap(lambda row, key: on(module, row, key))(INPUTS, KEYS))
+    assert notes is None
+    close(model.apply(params, INPUTS), jax.vmap(lambda row: off(module, row))(INPUTS))
+
+
+def test_a_module_that_always_draws_is_refused_by_predictions():
+    class Always(ADDS):
+        def __call__(self, row, *, key):
+            return self.scale * (row + jax.random.normal(key, row.shape))
+
+    model = fl.models.from_equinox(Always(jnp.ones(3)))
+    params = model.init(KEY)
+    cast(Any, model.train)(params, INPUTS, KEY)
+    with pytest.raises(ValueError, match="must predict without drawing; Always does"):
+        model.apply(params, INPUTS)
+
+
+def test_a_module_of_two_inputs_is_refused():
+    class Two(equinox.Module):
+        def __call__(self, one, other, key=None):
+            return one
+
+    with pytest.raises(TypeError, match="one pytree of inputs"):
+        fl.models.from_equinox(Two())

@@ -63,7 +63,7 @@ def show(record: Record, earlier: Record | None) -> None:
         numbers = f"{line.faster:.3g}", f"{line.noise:.2g}", target
         took = f"{line.milliseconds:.3g}"
         table.add_row(line.name, line.beside, *numbers, verdict, took)
-    console = Console(width=max(130, Console().width))
+    console = Console(width=max(160, Console().width))
     console.print(table)
     for name, taken in record.memory.items():
         mib = ", ".join(f"{who} {number:.0f} MiB" for who, number in taken.items())

@@ -7,10 +7,10 @@ With a program's name as its argument it runs that one once, and prints the MiB 
 takes beyond the imports.
 """
 
-import resource
 import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import torch  # pyright: ignore[reportMissingImports]
@@ -140,7 +140,8 @@ def programs() -> dict[str, Callable[[], None]]:
 
 def peak() -> float:
     """MiB that this process held at most so far."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    lines = Path("/proc/self/status").read_text("utf-8").splitlines()
+    return next(int(line.split()[1]) for line in lines if "VmHWM" in line) / 1024
 
 
 def main() -> None:

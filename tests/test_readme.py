@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import funclearn
+from benchmarks import _record, quote
 from experiments import NAMES
 
 README = (Path(__file__).parents[1] / "README.md").read_text("utf-8")
@@ -66,3 +67,11 @@ def test_the_map_names_every_public_module():
 
 def test_table_lists_every_experiment():
     assert tuple(re.findall(r"^\| `(\w+)` \|", README, re.MULTILINE)) == NAMES
+
+
+def test_the_speeds_are_the_newest_results():
+    record = _record.latest()
+    assert record is not None and quote.with_quote(README, record) == README
+    faster = record.lines[0]._replace(faster=2 * record.lines[0].faster)
+    changed = record._replace(lines=[faster, *record.lines[1:]])
+    assert quote.with_quote(README, changed) != README

@@ -32,7 +32,7 @@ def test_batches_around_a_large_mean_cost_no_digits():
         for row in range(200)
     ]
     got = fl.metrics.r2.value(functools.reduce(fl.metrics.r2.merge, gathered))
-    exact = metrics.r2_score(*np.float64([targets, predictions]))
+    exact = metrics.r2_score(*(x.astype(np.float64) for x in (targets, predictions)))
     np.testing.assert_allclose(got, exact, rtol=1e-5)
 
 

@@ -105,11 +105,12 @@ def test_rows_without_weight_may_hold_anything(weights):
         weights=weights,
     )
     kept = jnp.array([0, 2])
-    rows = fl.Dataset(*(leaf[kept] for leaf in BATCH[:2]), jnp.asarray(weights)[kept])
+    inputs, targets = (leaf[kept] for leaf in BATCH)
+    rows = fl.Dataset(inputs, targets, jnp.asarray(weights)[kept])
     objective = fl.make_objective(LINEAR, MSE)
     slope = jax.jit(jax.value_and_grad(objective))
     for pair in zip(
-        *(jax.tree.leaves(slope(PARAMS, one, None)) for one in (spoilt, rows)),
+        *(jax.tree.leaves(slope(PARAMS, one, NO_KEY)) for one in (spoilt, rows)),
         strict=True,
     ):
         np.testing.assert_allclose(*pair, rtol=1e-6)

@@ -237,7 +237,14 @@ def test_nonsense_is_refused_before_anything_is_computed(name):
         ("overfitting", {"widths": (4, 1)}, r"widths must increase; got \(4, 1\)"),
         (
             "overfitting",
-            {"learning_rate": 1e18, "degrees": (0, 40)},
+            {
+                "learning_rate": 1e18,
+                "degrees": (0, 40),
+                "widths": (1, 2),
+                "data_sets": 2,
+                "more_rows": 20,
+                "epochs": 50,
+            },
             "training diverged",
         ),
         ("split_uncertainty", {"learning_rate": 0.5, "epochs": 300}, "in 25 of 25"),

@@ -9,7 +9,6 @@ from matplotlib.text import Text
 
 from experiments.harness import style
 
-OTHERS = ("mae", "huber")
 SHORT = {
     "parameter_estimation": {"epochs": 30},
     "autograd": {"epochs": 30},
@@ -18,11 +17,8 @@ SHORT = {
 }
 CASES = [
     *((name, {}) for name in SHORT),
-    *(
-        (name, {"loss": loss})
-        for name in ("optimizers", "validation")
-        for loss in OTHERS
-    ),
+    ("optimizers", {"loss": "mae"}),
+    ("validation", {"loss": "huber"}),
 ]
 
 
@@ -78,7 +74,7 @@ def test_names_without_units_give_labels_without(name, tmp_path):
     assert not re.search(r"\w \(\)", text)
 
 
-@pytest.mark.parametrize("name, settings", [*CASES[:3], *CASES[4:6]])
+@pytest.mark.parametrize("name, settings", [*CASES[:2], CASES[4]])
 def test_a_line_without_noise_can_be_drawn(name, settings, tmp_path):
     path = write(tmp_path / "a.csv", "x,y", [(x, x / 2 + 1) for x in range(8)])
     assert said(run(name, path, "x", **settings))

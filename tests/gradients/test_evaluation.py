@@ -173,14 +173,11 @@ def live_bytes():
     ("name", "order"),
     [
         ("closure", 1),
-        ("checkpoint", 1),
         ("scan", 1),
         ("rule", 1),
         ("closure", 2),
         ("jit", 2),
-        ("partial", 2),
         ("method", 2),
-        ("cond", 2),
     ],
 )
 def test_nothing_outlives_the_functions_that_were_compared(name, order):

@@ -17,7 +17,7 @@ import funclearn as fl
 from funclearn.models import Noted
 
 KEY = jax.random.key(0)
-ROWS, BATCH, EPOCHS, CLASSES, WORDS = 9, 4, 2, 3, 20
+ROWS, BATCH, EPOCHS, CLASSES, WORDS = 8, 4, 2, 3, 20
 OPTIMIZER = optax.adam(1e-2, eps=1e-3)
 
 

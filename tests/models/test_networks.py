@@ -81,8 +81,15 @@ ACTIVATIONS = {
 }
 
 
-@pytest.mark.parametrize("activation", ACTIVATIONS.values(), ids=ACTIVATIONS)
-@pytest.mark.parametrize("widths", [(1, 3, 1), (2, 5, 4, 1), (1,) + 7 * (3,)], ids=str)
+@pytest.mark.parametrize(
+    "widths, activation",
+    [
+        ((1, 3, 1), jnp.tanh),
+        ((1,) + 7 * (3,), jnp.tanh),
+        *(((2, 5, 4, 1), activation) for activation in ACTIVATIONS.values()),
+    ],
+    ids=["shallow", "deep", *ACTIVATIONS],
+)
 def test_an_mlp_starts_as_flax_would_start_it(widths, activation):
     model = fl.models.mlp(widths, activation)
     for key in jax.random.split(KEY, 4):

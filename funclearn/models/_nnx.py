@@ -119,10 +119,11 @@ class _Kept(NamedTuple):
         module = nnx.merge(*self.parts)
         given = modes(module.__call__, self.trains)
         parts = (part for _, part in nnx.iter_modules(module))
+        # It hands them on to its layers, in newer versions without a name for them.
+        takes = isinstance(module, nnx.Sequential)
+        takes = takes or takes_keyword(module.__call__, "rngs")
         rngs = needs(module.__call__, "rngs") or (
-            self.trains
-            and takes_keyword(module.__call__, "rngs")
-            and takes_inside(parts, "rngs", "flax")
+            self.trains and takes and takes_inside(parts, "rngs", "flax")
         )
         check_call(module, given=given | ({"rngs": None} if rngs else {}))
         return self._replace(rngs=rngs, differs=has_open_modes(module))

@@ -103,7 +103,10 @@ class Hypergradient:
         if growth is None or not (growth.rate > 1 and growth.factor >= _SENSITIVE):
             return None
         rounding = float(jnp.finfo(self.value.dtype).eps)
-        if growth.factor * rounding >= _SHOWS:
+        # One step can multiply by much, as Adam's where a gradient is zero; what is
+        # useless has grown all along.
+        steadily = np.float64(growth.rate) ** float(growth.steps)
+        if min(float(growth.factor), steadily) * rounding >= _SHOWS:
             return Trust.USELESS
         return Trust.HOLDS_NEARBY
 

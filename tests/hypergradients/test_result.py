@@ -40,6 +40,7 @@ def test_it_prints_as_sentences():
         ((0.9, 1.0), Trust.HOLDS, "holds."),
         ((0.99, 20.0), Trust.HOLDS, "holds."),
         ((1.01, 20.0), Trust.HOLDS_NEARBY, "in the end by 20."),
+        ((1.01, 1e6), Trust.HOLDS_NEARBY, "in the end by 1e+06"),
         ((1.5, 1e6), Trust.USELESS, "a rounding takes it"),
         ((2.0, np.inf), Trust.USELESS, "more than 1e38"),
     ],

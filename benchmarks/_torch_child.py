@@ -10,7 +10,6 @@ takes beyond the imports.
 import sys
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import torch  # pyright: ignore[reportMissingImports]
@@ -18,6 +17,8 @@ from torch.utils.data import (  # pyright: ignore[reportMissingImports]
     DataLoader,
     TensorDataset,
 )
+
+from benchmarks._processes import tell_peak
 
 ROWS, PIXELS, HIDDEN, CLASSES, BATCH = 60_000, 784, 256, 10, 256
 UNKNOWN = [35.7, 55.9, 58.2, 81.9, 56.3, 48.9, 33.9, 21.8, 48.4, 60.4, 68.4]
@@ -138,19 +139,12 @@ def programs() -> dict[str, Callable[[], None]]:
     }
 
 
-def peak() -> float:
-    """MiB that this process held at most so far."""
-    lines = Path("/proc/self/status").read_text("utf-8").splitlines()
-    return next(int(line.split()[1]) for line in lines if "VmHWM" in line) / 1024
-
-
 def main() -> None:
     """Answers until standard input ends."""
     known = programs()
-    for asked in sys.argv[1:]:
-        before = peak()
-        known[asked]()
-        print(peak() - before)
+    if sys.argv[1:]:
+        (name,) = sys.argv[1:]
+        tell_peak(lambda: known[name])
         return
     for asked in sys.stdin:
         program = known[asked.strip()]

@@ -6,7 +6,13 @@ arrays stay what they are until something is computed of them, and `narrowed` is
 place where they become narrower and what does not fit is refused by name.
 """
 
-from funclearn._arrays._floats import accumulator, as_floats, errors_of, minus
+from funclearn._arrays._floats import (
+    accumulator,
+    as_floats,
+    errors_of,
+    is_floating,
+    minus,
+)
 from funclearn._arrays._narrowing import is_narrowed, narrowed
 from funclearn._arrays._reading import (
     Arrays,
@@ -26,6 +32,7 @@ __all__ = [
     "check_dataset",
     "check_real",
     "errors_of",
+    "is_floating",
     "is_known",
     "is_narrowed",
     "minus",

@@ -15,10 +15,23 @@ from jaxtyping import Array, Float, PyTree, Shaped
 from funclearn._arrays._narrowing import is_narrowed, narrowed
 from funclearn._arrays._reading import Arrays, as_array, check_real, is_known
 
-__all__ = ["accumulator", "as_floats", "difference", "errors_of", "minus"]
+__all__ = [
+    "accumulator",
+    "as_floats",
+    "difference",
+    "errors_of",
+    "is_floating",
+    "minus",
+]
 
 # Beyond it float64 does not hold every integer.
 _EXACT = 2**53
+
+
+def is_floating(value: object) -> bool:
+    """Whether a value is an array or a number, of a real floating-point dtype."""
+    number = isinstance(value, jax.Array | np.ndarray | np.generic | float)
+    return number and jnp.issubdtype(jnp.result_type(value), jnp.floating)
 
 
 def accumulator(*arrays: Arrays | float | int) -> tuple[np.dtype, np.dtype]:

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Array, PyTree
 
 from funclearn import _jaxprs
+from funclearn._arrays import is_floating
 from funclearn._types import Scalar
 from funclearn._words import described
 
@@ -109,8 +110,7 @@ def scalar(value: Any) -> Array:
         TypeError: if it is none.
         ValueError: if it has a shape.
     """
-    number = isinstance(value, jax.Array | np.ndarray | np.generic | float)
-    if not (number and jnp.issubdtype(jnp.result_type(value), jnp.floating)):
+    if not is_floating(value):
         raise TypeError(
             "run must return a floating-point scalar, such as a validation loss; got "
             f"{described(value)}."

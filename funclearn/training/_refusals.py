@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PyTree
 
+from funclearn._arrays import is_floating
 from funclearn._checks import check_same_structure, path_name
 from funclearn._notes import has_averages
 from funclearn._signatures import takes_keyword
@@ -89,8 +90,7 @@ def check_loss(value: PyTree) -> Scalar:
         TypeError: if it is no real floating-point number.
         ValueError: if it has a shape.
     """
-    number = isinstance(value, jax.Array | np.ndarray | np.generic | float)
-    if not (number and jnp.issubdtype(jnp.result_type(value), jnp.floating)):
+    if not is_floating(value):
         raise TypeError(
             "objective must return the loss, a floating-point scalar; got "
             f"{described(value)}."

@@ -113,3 +113,10 @@ def test_large_integers_of_numpy_are_floats_of_their_size():
     np.testing.assert_allclose(floats, people, rtol=1e-7)
     exact = _arrays.as_floats("x", people, np.ones(1))
     assert isinstance(exact, np.ndarray) and exact.tolist() == people.tolist()
+
+
+def test_real_floating_point_numbers_are_told_from_others():
+    for value in (1.5, np.float16(1), np.ones(2), jnp.ones((), jnp.bfloat16)):
+        assert _arrays.is_floating(value)
+    for value in (1, True, None, "1.5", np.int8(1), jnp.ones(2, complex), [1.5]):
+        assert not _arrays.is_floating(value)

@@ -54,6 +54,7 @@ if TYPE_CHECKING:
         reads,
     )
     from funclearn._jaxprs._evaluation import apply, bind, interpret, single
+    from funclearn._jaxprs._forward import one_way
     from funclearn._jaxprs._loops import (
         Scan,
         While,
@@ -95,6 +96,7 @@ __all__ = [
     "linear_solver",
     "literal",
     "marked",
+    "one_way",
     "primitives",
     "reads",
     "scan_of",
@@ -135,6 +137,7 @@ __getattr__, __dir__ = _lazy.attach(
             ("Scan", "While", "linear_solver", "scan_of", "while_of"),
             "funclearn._jaxprs._loops",
         ),
+        "one_way": "funclearn._jaxprs._forward",
         "in_segments": "funclearn._jaxprs._segments",
         **dict.fromkeys(("TangentLoop", "tangent_loop"), "funclearn._jaxprs._tangents"),
         **dict.fromkeys(

@@ -18,9 +18,10 @@ from jaxtyping import Array, PyTree
 from funclearn._arrays import narrowed
 from funclearn._checks import integer_at_least, leading_length
 from funclearn._jaxprs import ClosedJaxpr, Tracer
-from funclearn._lanes._compilation import Block, compile_block, lanes_in_block
-from funclearn._lanes._host import run_all
+from funclearn._lanes._compilation import compile_block, lanes_in_block
+from funclearn._lanes._host import Clock, run_all
 from funclearn._lanes._memory import adopt, empty, restorer, to_host
+from funclearn._programs import kept, remembered
 
 __all__ = ["map_blocks"]
 
@@ -62,15 +63,13 @@ def map_blocks(
         lengths = {name: leading_length(name, tree) for name, tree in values.items()}
         positions = {name: np.arange(length) for name, length in lengths.items()}
     one = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), values)
-    traced = jax.jit(function, static_argnames=tuple(static)).trace(**one, **static)
+    traced = _jitted(function, tuple(static)).trace(**one, **static)
     lanes = _lanes(values, positions)
     if block_size is None:
         block_size = lanes_in_block(traced.jaxpr, lanes.number) if values else 1
     size = integer_at_least("block_size", block_size, 1)
     if not _is_traced(lanes.arrays, traced.jaxpr):
-        results = _run_blocks(
-            compile_block(traced.jaxpr, size), traced.jaxpr, lanes, size
-        )
+        results = _run_blocks(traced.jaxpr, lanes, size)
         return jax.tree.unflatten(jax.tree.structure(traced.out_info), results)
 
     def call(inputs: list[Array]) -> PyTree:
@@ -78,6 +77,18 @@ def map_blocks(
         return function(**lane, **static)
 
     return _map_traced(call, lanes, size)
+
+
+def _jitted(function: Callable[..., PyTree], static: tuple[str, ...]) -> Any:
+    """The function under `jax.jit`; to make that takes as long as a small block."""
+    return kept(_jit, (function,), static)
+
+
+def _jit(take: Callable[[], tuple[Any]], static: tuple[str, ...]) -> Any:
+    def lane(**arguments: PyTree) -> PyTree:
+        return take()[0](**arguments)
+
+    return jax.jit(lane, static_argnames=static)
 
 
 class _Lanes(NamedTuple):
@@ -153,9 +164,15 @@ def _map_traced(
     return jax.tree.map(join, results)
 
 
-def _run_blocks(
-    compiled: Block, closed: ClosedJaxpr, lanes: _Lanes, size: int
-) -> list[jax.Array]:
+@remembered
+def _clock(closed: ClosedJaxpr, size: int) -> Clock:
+    """That of the blocks of a program."""
+    del closed, size
+    return Clock()
+
+
+def _run_blocks(closed: ClosedJaxpr, lanes: _Lanes, size: int) -> list[jax.Array]:
+    compiled = compile_block(closed, size)
     restorers = [restorer(array.dtype) for array in lanes.arrays]
     lanes = lanes._replace(arrays=list(map(to_host, lanes.arrays)))
     results = [empty(lanes.number, aval) for aval in closed.out_avals]
@@ -165,12 +182,14 @@ def _run_blocks(
     def run(start: int) -> None:
         numbers = order[np.minimum(np.arange(start, start + size), len(order) - 1)]
         pairs = zip(restorers, lanes.take(numbers), strict=True)
-        outputs = compiled(closed.consts, [restore(data) for restore, data in pairs])
+        # What XLA need not take over from NumPy itself it begins at once.
+        inputs = [jnp.asarray(restore(data)) for restore, data in pairs]
+        outputs = compiled(closed.consts, inputs)
         rows = order[start : start + size]
         for result, output in zip(results, outputs, strict=True):
             result[rows] = to_host(output)[: len(rows)]
 
-    run_all(run, range(0, lanes.number, size))
+    run_all(run, range(0, lanes.number, size), _clock(closed, size))
     return adopt(
         [result.reshape((*lanes.shape, *result.shape[1:])) for result in results],
         [aval.dtype for aval in closed.out_avals],

@@ -23,7 +23,7 @@ from typing import Any, TypeAlias, TypeVar
 import jax
 import jax.numpy as jnp
 
-__all__ = ["call", "run_all"]
+__all__ = ["Clock", "call", "run_all"]
 
 T = TypeVar("T")
 
@@ -39,14 +39,38 @@ _PATIENCE = 1.0
 def call(function: Callable[[], T]) -> T:
     """Calls a function; Ctrl-C is answered at once, and the function runs on."""
     results: list[T] = []
-    run_all(lambda _: results.append(function()), [None])
+    run_all(lambda _: results.append(function()), [None], Clock())
     return results[0]
 
 
-def run_all(run: Callable[[T], None], tasks: Iterable[T]) -> None:
+class Clock:
+    """How long a task takes.
+
+    Attributes:
+        seconds: the last one did; None as long as none has been done.
+    """
+
+    def __init__(self) -> None:
+        self.seconds: float | None = None
+
+    def time(self, run: Callable[[T], None], task: T) -> float:
+        """Does a task and says how long it took."""
+        started = time.perf_counter()
+        run(task)
+        self.seconds = time.perf_counter() - started
+        return self.seconds
+
+
+def run_all(run: Callable[[T], None], tasks: Iterable[T], clock: Clock) -> None:
     """Calls `run(task)` for all tasks, on several threads where it takes long.
 
     Where a call raises an exception, or the caller is interrupted, no other begins.
+
+    Args:
+        run: what to do.
+        tasks: with what.
+        clock: of earlier tasks like these. While it knows nothing, the first task runs
+            alone, and sets it.
     """
     left = collections.deque(tasks)
     errors: list[BaseException] = []
@@ -66,16 +90,15 @@ def run_all(run: Callable[[T], None], tasks: Iterable[T]) -> None:
             errors.append(error)
 
     def first() -> None:
-        started = time.perf_counter()
-        run(left.popleft())
-        worth = len(left) * (time.perf_counter() - started) > _WORTH_THREADS
+        seconds = clock.seconds or clock.time(run, left.popleft())
+        worth = len(left) * seconds > _WORTH_THREADS
         for _ in range(min(len(left), _n_threads()) - 1 if worth else 0):
             begin(rest)
         rest()
 
     def rest() -> None:
         for task in _taken_from(left):
-            run(task)
+            clock.time(run, task)
 
     try:
         if left:

@@ -33,19 +33,19 @@ _LOOPS = frozenset({"scan", "while"})
 _WRITES = frozenset({"dynamic_update_slice", "scatter"})
 _TRIED = frozenset(
     "abs acos acosh add add_any and argmax argmin asin asinh atan atan2 atanh "
-    "bitcast_convert_type broadcast_in_dim cbrt ceil clamp clz complex "
-    "concatenate cond conj convert_element_type copy cos cosh cumlogsumexp cummax "
-    "cummin cumprod cumsum custom_jvp_call custom_vjp_call custom_vmap_call "
-    "digamma div dot_general dynamic_slice dynamic_update_slice eq erf erf_inv "
-    "erfc exp exp2 expm1 floor gather ge gt imag integer_pow iota is_finite jit "
+    "bitcast_convert_type broadcast_in_dim cbrt ceil clamp clz complex concatenate "
+    "cond conj convert_element_type copy cos cosh cumlogsumexp cummax cummin "
+    "cumprod cumsum custom_jvp_call custom_vjp_call custom_vmap_call digamma div "
+    "dot_general dynamic_slice dynamic_update_slice eq erf erf_inv erfc exp exp2 "
+    "expm1 floor forward_mode_only gather ge gt imag integer_pow iota is_finite jit "
     "le lgamma log log1p logistic lt max min mul name ne neg nextafter not "
-    "one_minus_square optimization_barrier or pad population_count pow "
-    "random_bits random_fold_in random_seed random_split random_unwrap "
-    "random_wrap real reduce_and reduce_max reduce_min reduce_or reduce_precision "
-    "reduce_prod reduce_sum reduce_xor rem remat2 reshape rev round rsqrt scan "
-    "scatter select_n shift_left shift_right_arithmetic shift_right_logical sign "
-    "sin sinh slice sqrt square squeeze stop_gradient sub tan tanh threefry2x32 "
-    "tile transpose unstack while xor".split()
+    "one_minus_square optimization_barrier or pad population_count pow random_bits "
+    "random_fold_in random_seed random_split random_unwrap random_wrap real "
+    "reduce_and reduce_max reduce_min reduce_or reduce_precision reduce_prod "
+    "reduce_sum reduce_xor rem remat2 reshape rev round rsqrt scan scatter select_n "
+    "shift_left shift_right_arithmetic shift_right_logical sign sin sinh slice sqrt "
+    "square squeeze stop_gradient sub tan tanh threefry2x32 tile transpose unstack "
+    "while xor".split()
 )
 _TRIED_TYPES = frozenset(
     "bool int8 int16 int32 int64 uint8 uint16 uint32 uint64 bfloat16 float16 float32 "

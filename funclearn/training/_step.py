@@ -1,12 +1,13 @@
 """One update of the parameters."""
 
+import functools
 from collections.abc import Callable
 
 import jax
 import optax
-from jaxtyping import PyTree
+from jaxtyping import Array, PyTree
 
-from funclearn import gradients
+from funclearn import _jaxprs, gradients
 from funclearn._checks import check_floating, check_key, check_same_structure
 from funclearn._notes import has_averages, own, trainable, with_trainable
 from funclearn._types import (
@@ -154,7 +155,7 @@ def _check_state(
 def _updated(params: Params, updates: Params, opt_state: PyTree) -> Params:
     free = optax.apply_updates(trainable(params), updates)
     if _has_line_search(opt_state):
-        free = _forward_mode_only(free)
+        free = jax.tree.map(_forward_mode_only(), free)
     return with_trainable(params, free)
 
 
@@ -196,20 +197,11 @@ def _has_line_search(opt_state: PyTree) -> bool:
     return any(map(searches, jax.tree.leaves(opt_state, is_leaf=searches)))
 
 
-@jax.custom_jvp
-def _forward_mode_only(params: Params) -> Params:
-    return params
-
-
-@_forward_mode_only.defjvp
-def _forward_mode_only_jvp(primals: PyTree, tangents: PyTree) -> tuple[PyTree, PyTree]:
-    def refuse(_, cotangent: PyTree) -> PyTree:
-        raise ValueError(
-            "optimizer has a line search, a loop of unknown length, which reverse-mode "
-            "differentiation (jax.grad) of a run cannot cross; use forward mode "
-            "(jax.jvp, jax.jacfwd), or an optimizer without a line search."
-        )
-
-    (params,), (tangent,) = primals, tangents
-    identity = jax.custom_derivatives.linear_call
-    return params, identity(lambda _, tangent: tangent, refuse, (), tangent)
+@functools.cache
+def _forward_mode_only() -> Callable[[Array], Array]:
+    return _jaxprs.one_way(
+        "forward_mode_only",
+        "optimizer has a line search, a loop of unknown length, which reverse-mode "
+        "differentiation (jax.grad) of a run cannot cross; use forward mode "
+        "(jax.jvp, jax.jacfwd), or an optimizer without a line search.",
+    )

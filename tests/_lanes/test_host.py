@@ -47,10 +47,20 @@ def test_threads_look_for_nan_where_the_caller_does(threads):
 
 def test_every_task_is_run_once(threads):
     ran = []
-    host.run_all(ran.append, range(100))
+    host.run_all(ran.append, range(100), host.Clock())
     assert sorted(ran) == list(range(100))
-    host.run_all(ran.append, [])
+    host.run_all(ran.append, [], host.Clock())
     assert len(ran) == 100
+
+
+def test_only_tasks_of_unknown_length_keep_the_others_waiting(threads):
+    clock = host.Clock()
+    together = threading.Barrier(2)
+    host.run_all(lambda _: time.sleep(0.01), range(1), clock)
+    assert 0.01 <= clock.seconds < 1
+    host.run_all(lambda _: together.wait(30), range(2), clock)
+    with pytest.raises(threading.BrokenBarrierError):
+        host.run_all(lambda _: together.wait(0.1), range(2), host.Clock())
 
 
 def test_call_hands_on_the_result_and_the_error():
@@ -71,7 +81,7 @@ def test_after_an_error_the_running_tasks_alone_end(threads, error, at):
         time.sleep(0.02)
 
     with pytest.raises(error, match="seven"):
-        host.run_all(run, range(200))
+        host.run_all(run, range(200), host.Clock())
     after = len(begun)
     assert after <= at + N_THREADS
     time.sleep(0.1)
@@ -113,7 +123,7 @@ def test_an_interrupt_is_answered_while_a_task_runs(interrupts):
 
     started = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
-        host.run_all(run, range(5))
+        host.run_all(run, range(5), host.Clock())
     assert time.monotonic() - started < 1
     assert begun == [0]
     (left,) = host._abandoned

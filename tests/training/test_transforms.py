@@ -155,6 +155,7 @@ def test_a_line_search_has_forward_mode_and_says_that_it_has_no_reverse(
     path, zero = jax.jit(along(function, some_settings())), jnp.asarray(0.0)
     _, forward = jax.jvp(path, (zero,), (jnp.ones(()),))
     np.testing.assert_allclose(forward, central_difference(path, 1e-6), rtol=1e-6)
+    np.testing.assert_allclose(jax.jacfwd(path)(zero), forward, rtol=1e-12)
     with pytest.raises(ValueError, match=r"optimizer has a line search.*jax\.jvp"):
         jax.grad(path)(zero)
 

@@ -59,6 +59,10 @@ CORE = {
             "reduce_lr_on_plateau",
         )
     },
+    "checkpoints.fingerprint": fl.checkpoints.fingerprint,
+    "checkpoints.latest": fl.checkpoints.latest,
+    "checkpoints.restore": fl.checkpoints.restore,
+    "checkpoints.save": fl.checkpoints.save,
     "stopping.patience": fl.stopping.patience,
     "stopping.when": fl.stopping.when,
     "sweeps.sweep": sweeps.sweep,

@@ -56,6 +56,7 @@ FLOORS = (
         "testing",
         "validation",
     },
+    {"checkpoints"},
     {"running"},
     {"_trial"},
 )

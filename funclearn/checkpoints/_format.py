@@ -1,0 +1,247 @@
+"""A checkpoint as bytes: a safetensors file whose metadata hold a head.
+
+    8 bytes      length of the header, little-endian
+    the header   JSON: the tensors by name, and `__metadata__` with two texts:
+                 `funclearn`, the head, itself JSON, and `sha256`, its checksum
+    the rest     the numbers, without a gap
+
+The head tells all that the header does, so that the header can be checked as well.
+"""
+
+import hashlib
+import json
+import math
+from collections.abc import Callable, Mapping
+from io import FileIO
+from typing import Any, NamedTuple
+
+from funclearn.checkpoints._errors import CheckpointError, Damage
+from funclearn.checkpoints._leaves import DTYPES, Leaf
+from funclearn.checkpoints._structure import Node, Structure
+
+__all__ = ["FORMAT", "Entry", "Head", "Tensor", "header_of", "layout", "read_header"]
+
+FORMAT = 1
+"""The version of the format that is written."""
+
+_LONGEST = 100_000_000  # bytes of a header, as safetensors has it
+
+_STORED = {
+    "bool": "BOOL",
+    "bfloat16": "BF16",
+    **{f"float{bits}": f"F{bits}" for bits in (16, 32, 64)},
+    **{f"int{bits}": f"I{bits}" for bits in (8, 16, 32, 64)},
+    **{f"uint{bits}": f"U{bits}" for bits in (8, 16, 32, 64)},
+}
+
+
+class Entry(NamedTuple):
+    """A leaf in a file: what it is, and the checksum of its numbers."""
+
+    leaf: Leaf
+    sha256: str
+
+
+class Head(NamedTuple):
+    """What a checkpoint says of itself.
+
+    Attributes:
+        step: number of updates made.
+        epoch: number of epochs made; None if the state has none.
+        value: what the best one is told by.
+        direction: `"min"` or `"max"`.
+        notes: the caller's.
+        config: what the run was made with.
+        data: the fingerprint of the data.
+        time: seconds since 1970.
+        library: the version of the library.
+        trees: by name the pytrees; their leaves are entries.
+        format: the version of the format.
+    """
+
+    step: int
+    epoch: int | None
+    value: float | None
+    direction: str
+    notes: Any
+    config: Any
+    data: str | None
+    time: float
+    library: str
+    trees: dict[str, Structure]
+    format: int = FORMAT
+
+    @property
+    def entries(self) -> dict[str, Entry]:
+        """The leaves of all trees by their paths."""
+        trees = self.trees.values()
+        return {path: entry for tree in trees for path, entry in tree.leaves.items()}
+
+
+class Tensor(NamedTuple):
+    """Where the numbers of a leaf are, and as what they are stored."""
+
+    dtype: str
+    shape: tuple[int, ...]
+    start: int
+    end: int
+
+
+def layout(leaves: Mapping[str, Leaf]) -> dict[str, Tensor]:
+    """Places leaves one after another, those of wide types first, for alignment."""
+    sizes = {name: DTYPES[leaf.dtype].itemsize for name, leaf in leaves.items()}
+    tensors, end = {}, 0
+    for name in sorted(leaves, key=lambda name: -sizes[name]):
+        (dtype, shape, *_), size = leaves[name], sizes[name]
+        stored = _STORED.get(dtype)
+        if stored is None and size <= 8:
+            # Types that safetensors lacks, as integers of their size.
+            stored = f"U{8 * size}"
+        elif stored is None:
+            stored, shape = "U8", (*shape, size)
+        start, end = end, end + size * math.prod(leaves[name].shape)
+        tensors[name] = Tensor(stored, tuple(shape), start, end)
+    return tensors
+
+
+def header_of(head: Head) -> bytes:
+    """The bytes of a file before the numbers."""
+    text = json.dumps(_as_json(head), separators=(",", ":"))
+    checksum = hashlib.sha256(text.encode()).hexdigest()
+    header = {"__metadata__": {"funclearn": text, "sha256": checksum}}
+    header |= _tensors(head)
+    encoded = json.dumps(header, separators=(",", ":")).encode()
+    encoded += b" " * (-len(encoded) % 8)
+    if len(encoded) > _LONGEST:
+        raise ValueError(
+            f"a checkpoint can describe itself in {_LONGEST} bytes; this one, with "
+            f"its notes and config, needs {len(encoded)}."
+        )
+    return len(encoded).to_bytes(8, "little") + encoded
+
+
+def _tensors(head: Head) -> dict[str, Any]:
+    leaves = {name: entry.leaf for name, entry in head.entries.items()}
+    return {
+        name: {"dtype": dtype, "shape": list(shape), "data_offsets": [start, end]}
+        for name, (dtype, shape, start, end) in layout(leaves).items()
+    }
+
+
+def _as_json(head: Head) -> dict[str, Any]:
+    trees = {
+        name: {
+            "nodes": {path: list(node) for path, node in tree.nodes.items()},
+            "leaves": {
+                path: [*entry.leaf, entry.sha256] for path, entry in tree.leaves.items()
+            },
+        }
+        for name, tree in head.trees.items()
+    }
+    return {**head._asdict(), "trees": trees}
+
+
+def read_header(file: FileIO, size: int) -> tuple[Head, int]:
+    """Reads and checks all of a file but its numbers; takes no memory for these.
+
+    Args:
+        file: at its beginning.
+        size: the length of the file.
+
+    Returns:
+        The head, and where the numbers begin.
+
+    Raises:
+        Damage: if the file is no checkpoint, or not as it was written.
+        CheckpointError: if its format is newer than this library.
+    """
+    length = int.from_bytes(file.read(8), "little")
+    if size < 8 or not 2 <= length <= min(_LONGEST, size - 8):
+        raise Damage(f"its {size} bytes are no checkpoint, or its end is missing")
+    encoded = file.read(length)
+    if len(encoded) < length:
+        raise Damage("its end is missing")
+    header = _json(encoded)
+    metadata = header.pop("__metadata__", None)
+    if not isinstance(metadata, dict) or set(metadata) != {"funclearn", "sha256"}:
+        raise Damage("it is no checkpoint of this library")
+    text = metadata["funclearn"]
+    if not isinstance(text, str) or metadata["sha256"] != _checksum(text):
+        raise Damage("the checksum of its head is wrong")
+    head = _head(_json(text))
+    try:
+        expected = _tensors(head)
+    except (KeyError, TypeError, OverflowError):
+        raise Damage("its head describes no tensors") from None
+    if header != expected:
+        raise Damage("its header is not that of its head")
+    ends = [tensor["data_offsets"][1] for tensor in expected.values()]
+    needed = 8 + length + max(ends, default=0)
+    if size != needed:
+        raise Damage(f"it has {size} bytes where its header says {needed}")
+    return head, 8 + length
+
+
+def _checksum(text: str) -> str:
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
+
+
+def _json(text: str | bytes) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        value = None
+    if not isinstance(value, dict):
+        raise Damage("its header cannot be read")
+    return value
+
+
+def _head(raw: dict[str, Any]) -> Head:
+    version = raw.get("format")
+    if isinstance(version, int) and version > FORMAT:
+        raise CheckpointError(
+            f"it has format {version}, of funclearn {raw.get('library')}; this version "
+            f"reads formats up to {FORMAT}."
+        )
+    read = _READERS.get(version) if isinstance(version, int) else None
+    if read is None:
+        raise Damage(f"there is no format {version!r}")
+    try:
+        return read(raw)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise Damage("its head is malformed") from None
+
+
+def _head_of_format_1(raw: dict[str, Any]) -> Head:
+    trees = {
+        name: Structure(
+            {path: _node(*facts) for path, facts in tree["nodes"].items()},
+            {path: _entry(*facts) for path, facts in tree["leaves"].items()},
+        )
+        for name, tree in raw["trees"].items()
+    }
+    head = Head(**{**raw, "trees": trees})
+    if type(head.step) is not int or not isinstance(head.time, int | float):
+        raise TypeError
+    if not isinstance(head.value, int | float | None):
+        raise TypeError
+    return head
+
+
+def _node(kind: str, static: dict[str, str]) -> Node:
+    if not isinstance(kind, str) or not isinstance(static, dict):
+        raise TypeError
+    return Node(kind, static)
+
+
+def _entry(
+    dtype: str, shape: list[int], key: Any, python: Any, weak: Any, sha256: str
+) -> Entry:
+    whole = all(type(length) is int and length >= 0 for length in shape)
+    if dtype not in DTYPES or not whole:
+        raise ValueError
+    return Entry(Leaf(dtype, tuple(shape), key, python, weak), sha256)
+
+
+_READERS: dict[int, Callable[[dict[str, Any]], Head]] = {1: _head_of_format_1}
+"""How the head of each format is read, the older ones included."""

@@ -4,15 +4,17 @@ import contextlib
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from funclearn.checkpoints._errors import CheckpointError, CheckpointWarning, Damage
 from funclearn.checkpoints._files import explained
-from funclearn.checkpoints._format import Head
+from funclearn.checkpoints._head import Head
 from funclearn.checkpoints._keeping import listed, path_of
 from funclearn.checkpoints._reading import Opened, opened
 
 __all__ = ["Saved", "newest", "of_step", "saved_of"]
+
+Found = TypeVar("Found")
 
 
 class Saved(NamedTuple):
@@ -42,6 +44,7 @@ class Saved(NamedTuple):
 
 
 def saved_of(path: Path, head: Head) -> Saved:
+    """What the head of a file says of it."""
     names = [name for name in Saved._fields if name != "path"]
     return Saved(path, *(getattr(head, name) for name in names))
 
@@ -52,28 +55,36 @@ def _naming(path: Path) -> Iterator[None]:
     try:
         yield
     except CheckpointError as error:
-        raise CheckpointError(f"{path}: {error}") from None
+        raise CheckpointError(f"{path} {error}") from None
 
 
-def of_step(folder: Path, step: int, use: Callable[[Path, Opened], Any]) -> Any:
-    """What `use` makes of the checkpoint of a step."""
-    path = path_of(folder, step)
-    failure = "the checkpoint could not be read"
-    with explained(folder, failure):
+def of_step(folder: Path, step: int, use: Callable[[Path, Opened], Found]) -> Found:
+    """What `use` makes of the checkpoint of a step.
+
+    Raises:
+        CheckpointError: if there is none, or it is damaged; and as `use` does.
+        OSError: if it cannot be read.
+    """
+    with explained(folder, "the checkpoints could not be read"):
         steps = listed(folder)
     if step not in steps:
         there = ", ".join(map(str, sorted(steps))) or "none"
         raise CheckpointError(f"{folder} holds no step {step}; there are: {there}.")
-    with explained(path, failure), _naming(path):
-        try:
-            with opened(path, step) as checkpoint:
-                return use(path, checkpoint)
-        except Damage as damage:
-            raise CheckpointError(f"it is damaged: {damage}.") from None
+    path = path_of(folder, step)
+    try:
+        with _opened(path, step) as checkpoint:
+            return use(path, checkpoint)
+    except Damage as damage:
+        raise CheckpointError(f"{path} is damaged: {damage}.") from None
 
 
-def newest(folder: Path, use: Callable[[Path, Opened], Any]) -> Any:
-    """What `use` makes of the newest whole checkpoint; None if there is none."""
+def newest(folder: Path, use: Callable[[Path, Opened], Found]) -> Found | None:
+    """What `use` makes of the newest whole checkpoint; None if there is none.
+
+    Raises:
+        CheckpointError: if its format is newer than this library; and as `use` does.
+        OSError: if it cannot be read.
+    """
     passed: set[Path] = set()
     while True:
         with explained(folder, "the checkpoints could not be read"):
@@ -81,16 +92,34 @@ def newest(folder: Path, use: Callable[[Path, Opened], Any]) -> Any:
         for step, path in paths.items():
             passed.add(path)
             try:
-                with explained(path, "the checkpoint could not be read"):
-                    with _naming(path), opened(path, step) as checkpoint:
-                        return use(path, checkpoint)
-            except FileNotFoundError:
-                # Another process has saved newer ones, and removed this one.
+                with _opened(path, step) as checkpoint:
+                    return use(path, checkpoint)
+            except _Gone:
+                # Another process has removed it; it may have saved newer ones.
                 break
-            except (Damage, OSError) as damage:
-                if isinstance(damage, PermissionError):
-                    raise
-                text = f"{path} is damaged and passed over: {damage}"
-                warnings.warn(text, CheckpointWarning, stacklevel=3)
+            except Damage as damage:
+                text = f"{path} is damaged and was passed over: {damage}."
+                warnings.warn(text, CheckpointWarning, stacklevel=4)
         else:
             return None
+
+
+class _Gone(Exception):
+    """A file was removed after its folder was listed."""
+
+
+@contextlib.contextmanager
+def _opened(path: Path, step: int) -> Iterator[Opened]:
+    """Opens a checkpoint, and puts its name before what is said of it."""
+    with contextlib.ExitStack() as stack:
+        try:
+            with explained(path, "the checkpoint could not be read"):
+                checkpoint = stack.enter_context(opened(path, step))
+        except FileNotFoundError as error:
+            raise _Gone from error
+        except CheckpointError as error:
+            raise CheckpointError(f"{path} {error}") from None
+        try:
+            yield checkpoint
+        except CheckpointError as error:
+            raise CheckpointError(f"{path} {error}") from None

@@ -12,17 +12,13 @@ import hashlib
 import json
 import math
 from collections.abc import Callable, Mapping
-from io import FileIO
 from typing import Any, NamedTuple
 
-from funclearn.checkpoints._errors import CheckpointError, Damage
+from funclearn.checkpoints._errors import Damage
+from funclearn.checkpoints._head import Head, as_json, head_of_json
 from funclearn.checkpoints._leaves import DTYPES, Leaf
-from funclearn.checkpoints._structure import Node, Structure
 
-__all__ = ["FORMAT", "Entry", "Head", "Tensor", "header_of", "layout", "read_header"]
-
-FORMAT = 1
-"""The version of the format that is written."""
+__all__ = ["Tensor", "header_of", "layout", "read_header"]
 
 _LONGEST = 100_000_000  # bytes of a header, as safetensors has it
 
@@ -33,49 +29,6 @@ _STORED = {
     **{f"int{bits}": f"I{bits}" for bits in (8, 16, 32, 64)},
     **{f"uint{bits}": f"U{bits}" for bits in (8, 16, 32, 64)},
 }
-
-
-class Entry(NamedTuple):
-    """A leaf in a file: what it is, and the checksum of its numbers."""
-
-    leaf: Leaf
-    sha256: str
-
-
-class Head(NamedTuple):
-    """What a checkpoint says of itself.
-
-    Attributes:
-        step: number of updates made.
-        epoch: number of epochs made; None if the state has none.
-        value: what the best one is told by.
-        direction: `"min"` or `"max"`.
-        notes: the caller's.
-        config: what the run was made with.
-        data: the fingerprint of the data.
-        time: seconds since 1970.
-        library: the version of the library.
-        trees: by name the pytrees; their leaves are entries.
-        format: the version of the format.
-    """
-
-    step: int
-    epoch: int | None
-    value: float | None
-    direction: str
-    notes: Any
-    config: Any
-    data: str | None
-    time: float
-    library: str
-    trees: dict[str, Structure]
-    format: int = FORMAT
-
-    @property
-    def entries(self) -> dict[str, Entry]:
-        """The leaves of all trees by their paths."""
-        trees = self.trees.values()
-        return {path: entry for tree in trees for path, entry in tree.leaves.items()}
 
 
 class Tensor(NamedTuple):
@@ -106,7 +59,7 @@ def layout(leaves: Mapping[str, Leaf]) -> dict[str, Tensor]:
 
 def header_of(head: Head) -> bytes:
     """The bytes of a file before the numbers."""
-    text = json.dumps(_as_json(head), separators=(",", ":"))
+    text = json.dumps(as_json(head), separators=(",", ":"))
     checksum = hashlib.sha256(text.encode()).hexdigest()
     header = {"__metadata__": {"funclearn": text, "sha256": checksum}}
     header |= _tensors(head)
@@ -128,24 +81,11 @@ def _tensors(head: Head) -> dict[str, Any]:
     }
 
 
-def _as_json(head: Head) -> dict[str, Any]:
-    trees = {
-        name: {
-            "nodes": {path: list(node) for path, node in tree.nodes.items()},
-            "leaves": {
-                path: [*entry.leaf, entry.sha256] for path, entry in tree.leaves.items()
-            },
-        }
-        for name, tree in head.trees.items()
-    }
-    return {**head._asdict(), "trees": trees}
-
-
-def read_header(file: FileIO, size: int) -> tuple[Head, int]:
+def read_header(read: Callable[[int], bytes], size: int) -> tuple[Head, int]:
     """Reads and checks all of a file but its numbers; takes no memory for these.
 
     Args:
-        file: at its beginning.
+        read: reads so many bytes, from the beginning of the file.
         size: the length of the file.
 
     Returns:
@@ -155,10 +95,10 @@ def read_header(file: FileIO, size: int) -> tuple[Head, int]:
         Damage: if the file is no checkpoint, or not as it was written.
         CheckpointError: if its format is newer than this library.
     """
-    length = int.from_bytes(file.read(8), "little")
+    length = int.from_bytes(read(8), "little")
     if size < 8 or not 2 <= length <= min(_LONGEST, size - 8):
         raise Damage(f"its {size} bytes are no checkpoint, or its end is missing")
-    encoded = file.read(length)
+    encoded = read(length)
     if len(encoded) < length:
         raise Damage("its end is missing")
     header = _json(encoded)
@@ -168,7 +108,7 @@ def read_header(file: FileIO, size: int) -> tuple[Head, int]:
     text = metadata["funclearn"]
     if not isinstance(text, str) or metadata["sha256"] != _checksum(text):
         raise Damage("the checksum of its head is wrong")
-    head = _head(_json(text))
+    head = head_of_json(_json(text))
     try:
         expected = _tensors(head)
     except (KeyError, TypeError, OverflowError):
@@ -194,54 +134,3 @@ def _json(text: str | bytes) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise Damage("its header cannot be read")
     return value
-
-
-def _head(raw: dict[str, Any]) -> Head:
-    version = raw.get("format")
-    if isinstance(version, int) and version > FORMAT:
-        raise CheckpointError(
-            f"it has format {version}, of funclearn {raw.get('library')}; this version "
-            f"reads formats up to {FORMAT}."
-        )
-    read = _READERS.get(version) if isinstance(version, int) else None
-    if read is None:
-        raise Damage(f"there is no format {version!r}")
-    try:
-        return read(raw)
-    except (KeyError, TypeError, ValueError, AttributeError):
-        raise Damage("its head is malformed") from None
-
-
-def _head_of_format_1(raw: dict[str, Any]) -> Head:
-    trees = {
-        name: Structure(
-            {path: _node(*facts) for path, facts in tree["nodes"].items()},
-            {path: _entry(*facts) for path, facts in tree["leaves"].items()},
-        )
-        for name, tree in raw["trees"].items()
-    }
-    head = Head(**{**raw, "trees": trees})
-    if type(head.step) is not int or not isinstance(head.time, int | float):
-        raise TypeError
-    if not isinstance(head.value, int | float | None):
-        raise TypeError
-    return head
-
-
-def _node(kind: str, static: dict[str, str]) -> Node:
-    if not isinstance(kind, str) or not isinstance(static, dict):
-        raise TypeError
-    return Node(kind, static)
-
-
-def _entry(
-    dtype: str, shape: list[int], key: Any, python: Any, weak: Any, sha256: str
-) -> Entry:
-    whole = all(type(length) is int and length >= 0 for length in shape)
-    if dtype not in DTYPES or not whole:
-        raise ValueError
-    return Entry(Leaf(dtype, tuple(shape), key, python, weak), sha256)
-
-
-_READERS: dict[int, Callable[[dict[str, Any]], Head]] = {1: _head_of_format_1}
-"""How the head of each format is read, the older ones included."""

@@ -48,5 +48,5 @@ def differing_entries(name: str, saved: Any, now: Any) -> Iterator[str]:
             else:
                 yield from differing_entries(path, saved[key], now[key])
     # As text, in which NaN is equal to itself and 1 is neither 1.0 nor true.
-    elif json.dumps(saved) != json.dumps(now):
+    elif json.dumps(saved, sort_keys=True) != json.dumps(now, sort_keys=True):
         yield f"{name} was saved as {saved!r} and is {now!r} now"

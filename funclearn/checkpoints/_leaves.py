@@ -46,7 +46,7 @@ class Leaf(NamedTuple):
     def __str__(self) -> str:
         shape = f"{self.dtype}[{','.join(map(str, self.shape))}]"
         if self.key is not None:
-            return f"{shape}, the data of a key of {self.key}"
+            return f"a key of {self.key}, {shape}"
         if self.python:
             return f"a number of Python's, {self.dtype}"
         return shape
@@ -79,7 +79,9 @@ def facts_of(name: str, leaf: Any) -> Leaf:
         TypeError: if it is something else, or of a type that cannot be held.
     """
     if _is_number(leaf):
-        return Leaf(np.asarray(leaf).dtype.name, (), python=True)
+        number = np.asarray(leaf).dtype.name
+        if number in DTYPES:
+            return Leaf(number, (), python=True)
     dtype, shape = getattr(leaf, "dtype", None), getattr(leaf, "shape", None)
     if dtype is not None and shape is not None:
         if is_key(dtype):
@@ -89,14 +91,14 @@ def facts_of(name: str, leaf: Any) -> Leaf:
             weak = bool(getattr(leaf, "weak_type", False))
             return Leaf(dtype, tuple(shape), weak=weak)
     raise TypeError(
-        f"{name} must be an array of numbers, a typed key or a number; got "
-        f"{described(leaf)}."
+        f"{name} must be an array of numbers, a typed key, or a number of at most 64 "
+        f"bits; got {described(leaf)}."
     )
 
 
 def fits(saved: Leaf, like: Leaf) -> bool:
     """Whether a leaf can be restored to another one without a cast."""
-    if like.python and not saved.python and saved.key is None and saved.shape == ():
+    if like.python and saved.key is None and saved.shape == ():
         # Python's numbers have a kind and no width.
         one, other = DTYPES[saved.dtype], DTYPES[like.dtype]
         return all(
@@ -110,7 +112,7 @@ def numbers_of(name: str, leaf: Any) -> np.ndarray:
     """The numbers of a leaf on the host, in C order.
 
     Raises:
-        TypeError: if it is being traced, or does not fit 64 bits.
+        TypeError: if it is being traced.
         ValueError: if its buffer was given away, or is spread over processes.
     """
     if isinstance(leaf, Tracer):
@@ -126,8 +128,6 @@ def numbers_of(name: str, leaf: Any) -> np.ndarray:
         if is_key(leaf.dtype):
             leaf = jax.random.key_data(leaf)
     numbers = np.asarray(leaf)
-    if numbers.dtype.kind == "O":
-        raise TypeError(f"{name} must fit 64 bits; got {described(leaf)}.")
     if numbers.dtype.byteorder == ">":
         numbers = numbers.astype(numbers.dtype.newbyteorder("<"))
     # Not ascontiguousarray, which makes one axis of none.

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import PyTree
 
 from funclearn.checkpoints._errors import CheckpointError
-from funclearn.checkpoints._format import Head
+from funclearn.checkpoints._head import Entry, Head
 from funclearn.checkpoints._json import differing_entries
 from funclearn.checkpoints._leaves import facts_of, made_like
 from funclearn.checkpoints._structure import differences, structure_of
@@ -25,7 +25,18 @@ def check_match(
     config: dict[str, Any] | None,
     data: str | None,
 ) -> None:
-    """Refuses a checkpoint of another run."""
+    """Refuses a checkpoint of another run.
+
+    Args:
+        head: what it says of itself.
+        likes: by name the pytrees that it is to be restored to.
+        config: what the run is made with; None compares nothing.
+        data: the fingerprint of the data; likewise.
+
+    Raises:
+        CheckpointError: if they differ; names the first differences.
+        TypeError: if a leaf of `likes` is no array and no number.
+    """
 
     def found() -> Iterator[str]:
         if config is not None:
@@ -46,14 +57,20 @@ def check_match(
     told = list(itertools.islice(found(), _TOLD + 1))
     if told:
         rest = "; and so on" if len(told) > _TOLD else ""
-        raise CheckpointError(f"it does not fit: {'; '.join(told[:_TOLD])}{rest}.")
+        raise CheckpointError(f"does not fit: {'; '.join(told[:_TOLD])}{rest}.")
 
 
 def restored(
-    name: str, head: Head, numbers: Mapping[str, np.ndarray], like: PyTree
+    name: str,
+    entries: Mapping[str, Entry],
+    numbers: Mapping[str, np.ndarray],
+    like: PyTree,
 ) -> PyTree:
-    """A pytree of the structure of `like` and of numbers that were saved."""
-    entries = head.trees[name].leaves
+    """A pytree of the structure of `like` and of numbers that were saved.
+
+    Raises:
+        CheckpointError: if JAX would narrow the numbers.
+    """
     leaves = [
         made_like(path, numbers[path], entries[path].leaf, one)
         for path, one in structure_of(name, like).leaves.items()

@@ -5,14 +5,15 @@ import functools
 import hashlib
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from io import FileIO
 from pathlib import Path
 
 import numpy as np
 
 from funclearn.checkpoints._errors import Damage
-from funclearn.checkpoints._format import Head, layout, read_header
+from funclearn.checkpoints._format import layout, read_header
+from funclearn.checkpoints._head import Head
 from funclearn.checkpoints._keeping import path_of
 from funclearn.checkpoints._leaves import DTYPES
 
@@ -29,58 +30,59 @@ class Opened:
     """
 
     def __init__(self, file: FileIO, size: int) -> None:
-        self.head, self._start = read_header(file, size)
+        try:
+            self.head, self._start = read_header(file.read, size)
+        except OSError as error:
+            raise Damage(f"it cannot be read: {error}") from error
         self._file = file
         entries = self.head.entries
         self._tensors = layout({name: entry.leaf for name, entry in entries.items()})
 
-    def check(self) -> None:
-        """Reads all numbers, keeping none, and compares their checksums.
+    def numbers(self, wanted: Collection[str] = ()) -> dict[str, np.ndarray]:
+        """Reads all numbers and compares their checksums; returns those of some leaves.
 
-        Raises:
-            Damage: if one is wrong.
-        """
-        entries, buffer = self.head.entries, memoryview(bytearray(_CHUNK))
-        self._file.seek(self._start)
-        for name, tensor in self._tensors.items():
-            digest, left = hashlib.sha256(), tensor.end - tensor.start
-            while left:
-                got = _filled(self._file, buffer[: min(left, _CHUNK)])
-                digest.update(got)
-                left -= len(got)
-            _compare(name, digest.hexdigest(), entries[name].sha256)
-
-    def numbers(self) -> dict[str, np.ndarray]:
-        """The numbers of all leaves by path.
+        Args:
+            wanted: the paths of these; the others take no memory.
 
         Raises:
             Damage: if a checksum is wrong.
         """
         entries, found = self.head.entries, {}
+        longest = max(
+            (one.end - one.start for one in self._tensors.values()), default=0
+        )
+        scratch = memoryview(bytearray(min(_CHUNK, longest)))
         self._file.seek(self._start)
         for name, tensor in self._tensors.items():
             leaf, sha256 = entries[name]
-            # Each in memory of its own, so that one is not kept for another's sake.
-            read = np.empty(tensor.end - tensor.start, np.uint8)
-            _filled(self._file, read.data)
-            _compare(name, hashlib.sha256(read.data).hexdigest(), sha256)
-            found[name] = read.view(DTYPES[leaf.dtype]).reshape(leaf.shape)
+            size = tensor.end - tensor.start
+            if name in wanted:
+                # Each in memory of its own, so that none is kept for another's sake.
+                read = np.empty(size, np.uint8)
+                _filled(self._file, read.data)
+                digest = hashlib.sha256(read.data)
+                found[name] = read.view(DTYPES[leaf.dtype]).reshape(leaf.shape)
+            else:
+                digest = hashlib.sha256()
+                for start in range(0, size, _CHUNK):
+                    chunk = scratch[: min(_CHUNK, size - start)]
+                    digest.update(_filled(self._file, chunk))
+            if digest.hexdigest() != sha256:
+                raise Damage(f"the checksum of {name} is wrong")
         return found
 
 
 def _filled(file: FileIO, buffer: memoryview) -> memoryview:
     done = 0
     while done < len(buffer):
-        got = file.readinto(buffer[done:])
+        try:
+            got = file.readinto(buffer[done:])
+        except OSError as error:
+            raise Damage(f"it cannot be read: {error}") from error
         if not got:
             raise Damage("its end is missing")
         done += got
     return buffer
-
-
-def _compare(name: str, got: str, needed: str) -> None:
-    if got != needed:
-        raise Damage(f"the checksum of {name} is wrong")
 
 
 @contextlib.contextmanager
@@ -90,7 +92,7 @@ def opened(path: Path, step: int) -> Iterator[Opened]:
     Raises:
         Damage: if its head is not whole, or that of another step.
         CheckpointError: if its format is newer than this library.
-        OSError: if it cannot be read.
+        OSError: if it cannot be opened.
     """
     if not stat.S_ISREG(os.stat(path).st_mode):  # a pipe would be waited for
         raise Damage("it is no file")

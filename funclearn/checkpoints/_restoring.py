@@ -59,7 +59,7 @@ def latest(folder: str | os.PathLike[str]) -> Saved | None:
     """
 
     def checked(path: Path, checkpoint: Opened) -> Saved:
-        checkpoint.check()
+        checkpoint.numbers()
         return saved_of(path, checkpoint.head)
 
     return newest(folder_of(folder), checked)
@@ -148,9 +148,10 @@ def read(
         if more_like is not None:
             likes["more"] = more_like(saved) if _is_function(more_like) else more_like
         check_match(checkpoint.head, likes, config, data)
-        numbers = checkpoint.numbers()
+        heads = {name: checkpoint.head.trees[name].leaves for name in likes}
+        numbers = checkpoint.numbers({path for one in heads.values() for path in one})
         trees = {
-            name: restored(name, checkpoint.head, numbers, one)
+            name: restored(name, heads[name], numbers, one)
             for name, one in likes.items()
         }
         return Checkpoint(trees["state"], trees.get("more"), saved)

@@ -19,7 +19,8 @@ from funclearn._words import described
 from funclearn.checkpoints._errors import CheckpointError, CheckpointWarning, Damage
 from funclearn.checkpoints._files import clean, explained, make_folder, write
 from funclearn.checkpoints._fingerprint import bytes_of, fingerprint_of
-from funclearn.checkpoints._format import Entry, Head, header_of, layout
+from funclearn.checkpoints._format import header_of, layout
+from funclearn.checkpoints._head import Entry, Head
 from funclearn.checkpoints._json import as_json
 from funclearn.checkpoints._keeping import (
     PATTERN,
@@ -91,7 +92,7 @@ def save(
     place = folder_of(folder)
     keep = integer_at_least("keep", keep, 1)
     check_direction("direction", direction)
-    step = _step(state) if step is None else _integer("step", step)
+    step = _step(state) if step is None else integer_at_least("step", step, 0)
     trees = {"state": structure_of("state", state)}
     if more is not None:
         trees["more"] = structure_of("more", more)
@@ -122,23 +123,20 @@ def _version() -> str:
     return version("funclearn")
 
 
-def _integer(name: str, value: Any) -> int:
-    """An integer, also where it is an array of one."""
-    return integer_at_least(name, value, 0)
-
-
 def _step(state: PyTree) -> int:
     step = getattr(state, "step", None)
     if step is None:
         raise TypeError(
             f"step must be given, since state has none; got {described(state)}."
         )
-    return _integer("state.step", step)
+    return integer_at_least("state.step", step, 0)
 
 
 def _epoch(state: PyTree) -> int | None:
-    epoch = getattr(state, "epoch", None)
-    return None if epoch is None else _integer("state.epoch", epoch)
+    try:
+        return integer_at_least("state.epoch", getattr(state, "epoch", None), 0)
+    except (TypeError, ValueError):  # of a state that is another library's, or batched
+        return None
 
 
 def _value(value: Any) -> float | None:

@@ -74,6 +74,7 @@ CORE = {
     "hypergradients.checkpointed": hypergradients.checkpointed,
     "hypergradients.hypergradient": hypergradients.hypergradient,
     "testing.assert_gradients_agree": testing.assert_gradients_agree,
+    "testing.assert_resumes": testing.assert_resumes,
 }
 
 

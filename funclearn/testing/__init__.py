@@ -1,10 +1,11 @@
 """Assertions for users' own tests.
 
-They run under plain pytest, on functions that need not use funclearn.
+They run under plain pytest, on functions and scripts that need not use funclearn.
 """
 
 from funclearn.gradients import GradientsNearlyAgree, GradientsUndecided
 from funclearn.testing._compilation import assert_compiles_once
+from funclearn.testing._crashes import CrashReport, assert_resumes
 from funclearn.testing._gradients import assert_gradients_agree
 from funclearn.testing._properties import (
     assert_deterministic,
@@ -15,6 +16,7 @@ from funclearn.testing._properties import (
 )
 
 __all__ = [
+    "CrashReport",
     "GradientsNearlyAgree",
     "GradientsUndecided",
     "assert_compiles_once",
@@ -22,6 +24,7 @@ __all__ = [
     "assert_gradients_agree",
     "assert_no_key_reuse",
     "assert_no_silent_broadcast",
+    "assert_resumes",
     "assert_same_under_jit",
     "assert_vmap_equals_loop",
 ]

@@ -3,6 +3,8 @@
 funclearn is imported inside fixtures only, as in the session's own settings.
 """
 
+import tempfile
+
 import pytest
 
 
@@ -24,3 +26,12 @@ def message_of(fails):
     from funclearn.testing import assert_no_silent_broadcast
 
     return lambda *args: fails(assert_no_silent_broadcast, *args)
+
+
+@pytest.fixture
+def aside(tmp_path, monkeypatch):
+    """Where temporary folders are made, so that those kept after a failure go, too."""
+    folder = tmp_path / "aside"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    return folder

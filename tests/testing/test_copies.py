@@ -6,6 +6,8 @@ import pytest
 
 from funclearn.testing._copies import Copies
 
+pytestmark = pytest.mark.usefixtures("aside")
+
 
 def contents(folder):
     return {

@@ -8,6 +8,9 @@ from funclearn.testing._children import Kill, start
 from funclearn.testing._copies import Copies
 from funclearn.testing._scripts import Script
 
+pytestmark = pytest.mark.usefixtures("aside")
+
+
 CODE = """
 import sys, time
 with open(sys.argv[1] + "/log", "a+") as log:

@@ -6,7 +6,7 @@ import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from funclearn.testing._watching import Changes, Growth, watching
 
@@ -14,6 +14,9 @@ __all__ = ["Ended", "Kill", "start"]
 
 _GROUPS = hasattr(os, "killpg")
 """Whether a script and what it starts can be killed together: not on Windows."""
+
+_KILL = getattr(signal, "SIGKILL", signal.SIGTERM)
+"""What ends a process at once; Windows has another way, and no such name."""
 
 _TICK = 0.005
 """Seconds between two looks whether the script has ended."""
@@ -36,12 +39,6 @@ class Kill(NamedTuple):
 
     writes: int | None = None
     seconds: float = 0.0
-
-    def due(self, writes: int, seconds: float) -> bool:
-        """Whether it is time."""
-        if self.writes is None:
-            return seconds >= self.seconds
-        return writes >= self.writes
 
     def __str__(self) -> str:
         """The moment in words."""
@@ -97,73 +94,101 @@ def start(
         open(output / "stderr.txt", "wb") as err,
     ):
         begun = time.monotonic()
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=err,
-            start_new_session=_GROUPS,
-        )
+        process = _Process(command, out, err)
         try:
-            late, killed = _wait(process, changes, begun, kill, seconds)
+            if kill is not None and kill.writes is not None:
+                changes.at(kill.writes, process.kill)
+            late = _wait(process, changes, begun, kill, seconds)
         finally:
-            _end(process)
+            process.end()
         taken = time.monotonic() - begun
         changes.settle()
-    # What had ended by itself before the signal came keeps its own status.
-    killed = killed and (not _GROUPS or process.returncode == -signal.SIGKILL)
+    first, last = (
+        min((moment or begun) - begun, taken)
+        for moment in (changes.first, changes.last)
+    )
     return Ended(
-        status=None if late else process.returncode,
-        killed=killed,
+        status=None if late else process.status,
+        killed=process.killed,
         writes=changes.count,
         seconds=taken,
-        busy=((changes.first or begun) - begun, (changes.last or begun) - begun),
+        busy=(first, last),
         grown=changes.grown,
         errors=_tail(output / "stderr.txt"),
     )
 
 
 def _wait(
-    process: subprocess.Popen[bytes],
+    process: "_Process",
     changes: Changes,
     begun: float,
     kill: Kill | None,
     seconds: float,
-) -> tuple[bool, bool]:
-    """Waits for the end or the moment to end it: whether too late, whether to kill."""
-    while process.poll() is None:
-        passed, count = time.monotonic() - begun, changes.count
-        if kill is not None and kill.due(count, passed):
-            return False, True
+) -> bool:
+    """Waits for the end, or for the moment to kill; whether it took too long."""
+    while process.status is None:
+        passed, left = time.monotonic() - begun, _TICK
         if passed > seconds:
-            return True, False
-        left = _TICK
+            return True
         if kill is not None and kill.writes is None:
             left = min(left, kill.seconds - passed)
-        changes.wait(count, left)
-    return False, False
+            if left <= 0:
+                process.kill()
+                return False
+        changes.wait(changes.count, left)
+    return False
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """Kills what is left of the script's group, and waits until it is gone."""
-    if not _GROUPS:
-        process.kill()
-        process.wait()
-        return
-    _to_group(process, signal.SIGKILL)
-    process.wait()
-    # Others of the group may die, and write, a little later than its leader.
-    limit = time.monotonic() + _DYING
-    while _to_group(process, 0) and time.monotonic() < limit:
-        time.sleep(_TICK)
+class _Process:
+    """A script that runs in a process group of its own."""
 
+    def __init__(self, command: Sequence[str], out: BinaryIO, err: BinaryIO) -> None:
+        self._process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=err,
+            start_new_session=_GROUPS,
+        )
+        self._sent = False
 
-def _to_group(process: subprocess.Popen[bytes], number: int) -> bool:
-    try:
-        os.killpg(process.pid, number)
-    except (ProcessLookupError, PermissionError):
-        return False
-    return True
+    @property
+    def status(self) -> int | None:
+        """None while it runs."""
+        return self._process.poll()
+
+    @property
+    def killed(self) -> bool:
+        """Whether `kill` ended it: what had ended before keeps its own status."""
+        by_signal = self.status == -_KILL if _GROUPS else self.status != 0
+        return self._sent and by_signal
+
+    def kill(self) -> None:
+        """Sends the signal."""
+        # Once it is known to have ended, its number may belong to another.
+        if self._process.returncode is None:
+            self._sent = True
+            self._send(_KILL)
+
+    def end(self) -> None:
+        """Kills what is left of the group, and waits until it is gone."""
+        self._send(_KILL)
+        self._process.wait()
+        # Others of the group may die, and write, a little later than its leader.
+        limit = time.monotonic() + _DYING
+        while self._send(0) and time.monotonic() < limit:
+            time.sleep(_TICK)
+
+    def _send(self, number: int) -> bool:
+        """Whether there was anybody to get it."""
+        if not _GROUPS:
+            self._process.kill()
+            return False
+        try:
+            os.killpg(self._process.pid, number)
+        except (ProcessLookupError, PermissionError):
+            return False
+        return True
 
 
 def _tail(file: Path) -> str:

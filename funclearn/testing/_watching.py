@@ -3,7 +3,7 @@
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -52,6 +52,7 @@ class Changes:
         self.last: float | None = None
         self._sizes = sizes
         self._changed = threading.Condition()
+        self._limit, self._act = 0, _nothing
 
     def add(self, count: int = 1) -> None:
         """Notes that something changed."""
@@ -60,6 +61,18 @@ class Changes:
             self.last = time.monotonic()
             self.first = self.first or self.last
             self._changed.notify_all()
+            if self.count >= self._limit:
+                self._act()
+
+    def at(self, limit: int, act: Callable[[], object]) -> None:
+        """Acts at every change from the one that makes them so many.
+
+        The thread that takes the report acts, since waking another loses time.
+        """
+        with self._changed:
+            self._limit, self._act = limit, act
+            if self.count >= limit:
+                act()
 
     def note(self, kind: str, path: Path, target: Path | None) -> None:
         """Notes the change of one file, and what it did to its size."""
@@ -172,6 +185,10 @@ def watching(folder: Path) -> Iterator[Changes]:
     finally:
         observer.stop()
         observer.join()
+
+
+def _nothing() -> None:
+    """Nothing is to be done at a change."""
 
 
 def _files(folder: Path) -> Iterator[Path]:

@@ -34,6 +34,7 @@ begun = state["step"]
 with open("log.txt", "ab") as log:
     log.truncate(state["length"])
     while state["step"] < 4:
+        time.sleep(0.01)
         state["sum"] = 3 * state["sum"] + state["step"]
         state["step"] += 1
         log.write(b"%d %d\\n" % (state["step"], state["sum"]))
@@ -54,7 +55,7 @@ def save(state):
 """
 
 NUMBERED = """
-import json, os, sys
+import json, os, sys, time
 folder = sys.argv[1]
 names = sorted(name for name in os.listdir(folder) if name.startswith("state"))
 step, total = 0, 0
@@ -65,6 +66,7 @@ for name in reversed(names):
         continue
     break
 while step < 4:
+    time.sleep(0.01)
     step, total = step + 1, 3 * total + step
     with open(f"{folder}/new", "w") as file:
         json.dump((step, total), file)
@@ -236,8 +238,7 @@ def test_the_result_may_be_a_function(command, resumes, said):
 
 def test_polling_finds_what_reports_find(command, resumes, said, monkeypatch):
     monkeypatch.setitem(sys.modules, "watchdog.observers", None)
-    slower = ("    save(state)", "    save(state); time.sleep(0.005)")
-    report = resumes(command(RIGHT, slower), kills=2)
+    report = resumes(command(RIGHT), kills=2)
     assert report.writes >= 4 and report.resumed == 3
     for name in ("its position", "the second resume"):
         changes, result, pattern = WRONG[name]

@@ -46,6 +46,7 @@ gradient of all rows, unless the batches of an epoch are of one size.
 """
 
 from funclearn._notes import Averages, averaged
+from funclearn.training._advance import advance
 from funclearn.training._averages import latest, prepare_state
 from funclearn.training._fit import fit
 from funclearn.training._loss_scale import LossScale, loss_scaling
@@ -70,6 +71,7 @@ __all__ = [
     "StepInfo",
     "TrainState",
     "TrainStep",
+    "advance",
     "averaged",
     "blank_rows",
     "fit",

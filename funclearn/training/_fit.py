@@ -2,23 +2,11 @@
 
 from collections.abc import Callable
 
-import jax
-import jax.numpy as jnp
-import numpy as np
 from jaxtyping import PyTree
 
-from funclearn import _programs
-from funclearn._checks import integer_at_least, leading_length
-from funclearn._programs import debugging
 from funclearn._types import Batch, Params
-from funclearn._words import described
-from funclearn.data import as_dataset
-from funclearn.stopping import Reason, Rule, make_goal, never
-from funclearn.training._averages import prepare_state
-from funclearn.training._epoch import make_epoch
-from funclearn.training._loop import Evaluate, Functions, Result, repeated, with_row
-from funclearn.training._missing import with_missing, with_missing_row
-from funclearn.training._refusals import check_function, check_state, explain
+from funclearn.stopping import Rule
+from funclearn.training._advance import advance
 from funclearn.training._state import Run, StepInfo, TrainState, TrainStep
 
 __all__ = ["fit"]
@@ -108,99 +96,17 @@ def fit(
         >>> print(f"{line.weight:.3f} t_u + {line.bias:.2f}")
         0.537 t_u + -17.30
     """
-    epochs = integer_at_least("epochs", epochs, 0)
-    if batch_size is not None:
-        batch_size = integer_at_least("batch_size", batch_size, 1)
-    check_state(train_step, state)
-    train = as_dataset("train", train)
-    if validation is not None:
-        validation = as_dataset("validation", validation)
-    if stop is not None and not isinstance(stop, Rule):
-        raise TypeError(
-            "stop must be a rule of funclearn.stopping, such as patience(10); got "
-            f"{described(stop)}."
-        )
-    if best_on is not None or best_direction != "min":
-        on = "validation" if best_on is None else best_on
-        goal = make_goal(on, best_direction, prefix="best_")
-        stop = (never() if stop is None else stop).with_best_by(goal)
-    functions, debugged = Functions(train_step, evaluate, record), debugging()
-    program = _programs.kept(_compile, functions, epochs, batch_size, debugged)
-    try:
-        state = prepare_state(train_step, state)
-        result = program(state, train, validation, stop)
-    except Exception as error:
-        explain(error, state=state)
-        raise
-    run = _as_run(result, epochs, stop)
-    return _with_missing(run) if debugged[0] else run
-
-
-def _compile(
-    take: Callable[[], tuple[PyTree, ...]],
-    epochs: int,
-    batch_size: int | None,
-    debugged: tuple[bool, bool],
-) -> Callable[..., Result]:
-    del debugged  # what is traced differs by it
-
-    @jax.jit
-    def fit(
-        state: TrainState, train: Batch, validation: Batch | None, stop: Rule | None
-    ) -> Result:
-        functions = Functions(*take())
-        _check_functions(functions)
-        leading_length("train", train)
-        _check_validation(validation, functions.evaluate)
-        # By default it is a Python number, whose type would change in the loop.
-        state = state._replace(epoch=jnp.asarray(state.epoch, jnp.int32))
-        train_epoch = make_epoch(functions.train_step, train, batch_size)
-        epoch = with_row(train_epoch, functions, validation)
-        return repeated(epoch, state, epochs, stop)
-
-    return fit
-
-
-def _check_functions(functions: Functions) -> None:
-    train_step, evaluate, record = functions
-    made = "as make_train_step(objective, optimizer) makes"
-    arguments, more = ("state", "batch"), ("evaluation",)
-    check_function("train_step", train_step, arguments, made, more)
-    if evaluate is not None:
-        made = "as make_evaluation(model, loss) makes, without a key"
-        check_function("evaluate", evaluate, ("params", "validation"), made)
-    if record is not None:
-        made = "to a pytree of arrays"
-        check_function("record", record, ("state", "info", "evaluation"), made)
-
-
-def _check_validation(validation: Batch | None, evaluate: Evaluate | None) -> None:
-    given = {"validation": validation is not None, "evaluate": evaluate is not None}
-    if len(set(given.values())) > 1:
-        missing, got = sorted(given, key=given.__getitem__)
-        raise ValueError(f"{missing} must be given too; got {got} alone.")
-    if validation is not None:
-        leading_length("validation", validation)
-
-
-def _as_run(result: Result, epochs: int, stop: Rule | None) -> Run:
-    state, history, final, watch, ran = result
-    if stop is None or watch is None:
-        reason = Reason(np.zeros((), np.int32), ("epochs",))
-        return Run(state, history, np.asarray(epochs, np.int32), reason, final=final)
-    return Run(
+    return advance(
+        train_step,
         state,
-        history,
-        watch.epoch if ran is None else ran,
-        Reason(watch.code, ("epochs", *stop.reasons)),
-        watch.best,
-        stop.having_seen(watch),
-        final,
-    )
-
-
-def _with_missing(run: Run) -> Run:
-    return run._replace(
-        history=with_missing(run.history, run.epochs),
-        final=with_missing_row(run.final, run.epochs),
+        train,
+        validation,
+        epochs=epochs,
+        number=None,
+        batch_size=batch_size,
+        evaluate=evaluate,
+        record=record,
+        stop=stop,
+        best_on=best_on,
+        best_direction=best_direction,
     )

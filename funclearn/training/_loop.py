@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import NamedTuple, TypeAlias
 
 import jax
+from jax.typing import ArrayLike
 from jaxtyping import Array, Int, PyTree
 
 from funclearn._notes import evaluated
@@ -96,17 +97,18 @@ def repeated(
     state: TrainState,
     epochs: int,
     stop: Rule | None,
+    number: ArrayLike | None = None,
 ) -> Result:
-    """All epochs, or as many as a rule lets run."""
+    """All epochs, or the first `number` of them, or as many as a rule lets run."""
     if stop is not None:
-        return _until(stop, epoch, state, epochs)
+        return _until(stop, epoch, state, epochs, number)
     unit = as_unit(lambda state: epoch(state)[:2])
 
     def unwatched(state: TrainState) -> tuple[TrainState, PyTree]:
         state, row = unit(state)
         return _counted(state), row
 
-    state, final, history = repeat(unwatched, state, epochs)
+    state, final, history = repeat(unwatched, state, epochs, number=number)
     return Result(state, history, final)
 
 
@@ -116,7 +118,11 @@ def _counted(state: TrainState) -> TrainState:
 
 
 def _until(
-    stop: Rule, epoch: Callable[[TrainState], Seen], state: TrainState, epochs: int
+    stop: Rule,
+    epoch: Callable[[TrainState], Seen],
+    state: TrainState,
+    epochs: int,
+    number: ArrayLike | None,
 ) -> Result:
     @as_unit
     def unit(state: TrainState) -> tuple[TrainState, PyTree, Observation]:
@@ -133,7 +139,7 @@ def _until(
     types = jax.eval_shape(lambda: epoch(state).observe())
     start = begin(stop, types._replace(before=state.params))
     (state, watch), final, history = repeat(
-        watched, (state, start), epochs, lambda carry: carry[1].code == 0
+        watched, (state, start), epochs, lambda carry: carry[1].code == 0, number
     )
     # A rule that goes on counts earlier epochs too.
     ran = watch.epoch - start.epoch if stop.has_watched else None

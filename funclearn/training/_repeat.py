@@ -16,6 +16,7 @@ from typing import NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, PyTree
 
 from funclearn._jaxprs import eval_jaxpr, split_constants
@@ -61,6 +62,7 @@ def repeat(
     state: PyTree,
     length: int,
     running: Callable[[PyTree], Bool[Array, ""]] | None = None,
+    number: ArrayLike | None = None,
 ) -> tuple[PyTree, PyTree, PyTree]:
     """Applies `body(state) -> (state, row)` over and over and stacks the rows.
 
@@ -69,19 +71,15 @@ def repeat(
         state: where to start.
         length: the largest number of trips.
         running: `running(state)` tells whether to make another trip; None always does.
+        number: how many trips to make, known only when they are made; then there are
+            no derivatives. None makes all.
 
     Returns:
         The last state, the last row, and the rows along a new axis 0 of the given
         length; rows of trips that were not made are NaN in floating leaves and zero in
         others.
     """
-    while True:
-        call, captured, (after, row), changes = _closed(body, state)
-        varied = jax.tree.map(vary_as, state, after)
-        # What comes to vary in one trip may make more vary in the next.
-        if all(map(operator.is_, *map(jax.tree.leaves, (state, varied)))):
-            break
-        state = varied
+    state, row, call, captured, changes = _varied(body, state)
     # Mapping rules are run with `jax_debug_nans` off: it is asked for here.
     finite, _ = debugging()
     blank = functools.partial(blank_rows, finite=finite)
@@ -95,20 +93,41 @@ def repeat(
     def one(captured: list[PyTree], carry: _Carry) -> tuple[_Carry, PyTree]:
         return _trip(settings(captured), carry)
 
-    @jax.custom_jvp
-    def loop(start: _Carry, captured: list[PyTree]) -> tuple[_Carry, PyTree]:
-        goes_on = running and functools.partial(_goes_on, running)
-        return make_trips(Trips(one, goes_on, row, blank, length), captured, start)
+    goes_on = running and functools.partial(_goes_on, running)
+    loop = functools.partial(make_trips, Trips(one, goes_on, row, blank, length))
 
-    @loop.defjvp
-    def loop_jvp(primals: PyTree, tangents: PyTree) -> tuple[PyTree, PyTree]:
+    @jax.custom_jvp
+    def whole(start: _Carry, captured: list[PyTree]) -> tuple[_Carry, PyTree]:
+        return loop(jnp.int32(length), captured, start)
+
+    @whole.defjvp
+    def whole_jvp(primals: PyTree, tangents: PyTree) -> tuple[PyTree, PyTree]:
         def scan(start: _Carry, captured: list[PyTree]) -> tuple[_Carry, PyTree]:
             return _scan(settings(captured), start)
 
         return jax.jvp(scan, primals, tangents)
 
-    carry, rows = loop(start, captured)
+    if number is None:
+        carry, rows = whole(start, captured)
+    else:
+        carry, rows = loop(number, captured, start)
     return *carry, rows
+
+
+def _varied(body: Body, state: PyTree) -> tuple[PyTree, ...]:
+    """The state, varying over devices as a trip leaves it.
+
+    Returns:
+        That, and of `_closed` the types of a row, the call, what the body closed over
+        and the changes.
+    """
+    while True:
+        call, captured, (after, row), changes = _closed(body, state)
+        varied = jax.tree.map(vary_as, state, after)
+        # What comes to vary in one trip may make more vary in the next.
+        if all(map(operator.is_, *map(jax.tree.leaves, (state, varied)))):
+            return state, row, call, captured, changes
+        state = varied
 
 
 def _closed(

@@ -15,6 +15,7 @@ from typing import NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Int, PyTree
 
 from funclearn.training._lanes import axes_of, settled
@@ -50,11 +51,14 @@ class Trips(NamedTuple):
     lanes: tuple[int, ...] = ()
 
 
-def make_trips(trips: Trips, captured: PyTree, carry: PyTree) -> tuple[PyTree, PyTree]:
+def make_trips(
+    trips: Trips, number: ArrayLike, captured: PyTree, carry: PyTree
+) -> tuple[PyTree, PyTree]:
     """Makes them in a while loop.
 
     Args:
         trips: what to do.
+        number: how many to make, at most as many as there are; one for all lanes.
         captured: what it needs and does not change.
         carry: where to start.
 
@@ -63,18 +67,26 @@ def make_trips(trips: Trips, captured: PyTree, carry: PyTree) -> tuple[PyTree, P
     """
 
     @jax.custom_batching.custom_vmap
-    def loop(captured: PyTree, carry: PyTree) -> tuple[PyTree, PyTree]:
+    def loop(
+        number: ArrayLike, captured: PyTree, carry: PyTree
+    ) -> tuple[PyTree, PyTree]:
         part = _part(trips)
         if part < trips.length:
-            return _in_parts(trips, part, captured, carry)
-        return _one_by_one(trips, captured, carry)
+            return _in_parts(trips, part, number, captured, carry)
+        return _one_by_one(trips, number, captured, carry)
 
     @loop.def_vmap
     def mapped(
-        size: int, batched: list[PyTree], captured: PyTree, carry: PyTree
+        size: int,
+        batched: list[PyTree],
+        number: ArrayLike,
+        captured: PyTree,
+        carry: PyTree,
     ) -> tuple[PyTree, PyTree]:
-        of_captured, _ = batched
-        carry, of_carry, row = settled(trips.one, size, batched, captured, carry)
+        _, of_captured, of_carry = batched
+        carry, of_carry, row = settled(
+            trips.one, size, [of_captured, of_carry], captured, carry
+        )
         vmap = functools.partial(
             jax.vmap, in_axes=(axes_of(of_captured), axes_of(of_carry)), axis_size=size
         )
@@ -84,10 +96,10 @@ def make_trips(trips: Trips, captured: PyTree, carry: PyTree) -> tuple[PyTree, P
             row=row,
             lanes=(size, *trips.lanes),
         )
-        results = make_trips(lanes, captured, carry)
+        results = make_trips(lanes, number, captured, carry)
         return results, (of_carry, jax.tree.map(lambda _: True, row))
 
-    return loop(captured, carry)
+    return loop(number, captured, carry)
 
 
 def _part(trips: Trips) -> int:
@@ -102,8 +114,10 @@ def _part(trips: Trips) -> int:
     return min(max(_PART // n_bytes, _SHORTEST_PART), _LONGEST_PART)
 
 
-def _one_by_one(trips: Trips, captured: PyTree, carry: PyTree) -> tuple[PyTree, PyTree]:
-    first, end = _hidden(trips, 0, trips.length)
+def _one_by_one(
+    trips: Trips, number: ArrayLike, captured: PyTree, carry: PyTree
+) -> tuple[PyTree, PyTree]:
+    first, end = _hidden(trips, 0, number)
     rows = _lanes_first(trips, trips.blank(trips.row, trips.length))
 
     def write(rows: Array, row: Array, trip: Int[Array, ""]) -> Array:
@@ -114,9 +128,9 @@ def _one_by_one(trips: Trips, captured: PyTree, carry: PyTree) -> tuple[PyTree, 
 
 
 def _in_parts(
-    trips: Trips, part: int, captured: PyTree, carry: PyTree
+    trips: Trips, part: int, number: ArrayLike, captured: PyTree, carry: PyTree
 ) -> tuple[PyTree, PyTree]:
-    first, size, end = _hidden(trips, 0, part, trips.length)
+    first, size, end = _hidden(trips, 0, part, number)
     rows = _lanes_first(trips, trips.blank(trips.row, trips.length))
 
     def goes_on(state: _State) -> Bool[Array, ""]:
@@ -175,7 +189,7 @@ def _lanes_first(trips: Trips, rows: PyTree) -> PyTree:
     return jax.tree.map(lambda leaf: jnp.moveaxis(leaf, 0, len(trips.lanes)), rows)
 
 
-def _hidden(trips: Trips, *numbers: int) -> list[Int[Array, ""]]:
+def _hidden(trips: Trips, *numbers: ArrayLike) -> list[Int[Array, ""]]:
     """Numbers of trips, where need be hidden from XLA."""
     known = [jnp.int32(number) for number in numbers]
     # Any XLA would unroll a single trip. Others need not wait for the condition of a

@@ -43,8 +43,8 @@ def fit(objective):
     fl.fit(*step_of(objective), TRAIN, epochs=3)
 
 
-def fit_within(objective):
-    fl.running.fit_within(60.0, *step_of(objective), TRAIN, epochs=3, chunk=2)
+def run(objective):
+    fl.running.run(*step_of(objective), TRAIN, epochs=3, progress=False)
 
 
 def sweep(objective):
@@ -92,7 +92,7 @@ def explain_divergence(objective):
 
 CALLS = [
     fit,
-    fit_within,
+    run,
     sweep,
     sweep_static,
     cross_validate,

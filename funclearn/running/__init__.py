@@ -1,5 +1,23 @@
-"""The impure edge of a run: what cannot live inside a compiled loop."""
+"""Runs in the world outside: screens, files, signals, clocks.
 
-from funclearn.running._deadline import fit_within
+`fit` is a pure function that knows nothing of these. `run` advances the same compiled
+step in chunks, and does between them what a pure function cannot.
+"""
 
-__all__ = ["fit_within"]
+from funclearn.running._loop import Callback, Report
+from funclearn.running._progress import Progress
+from funclearn.running._run import run
+from funclearn.running._seen import Seen
+from funclearn.running._stopped import Failed, Interrupted, Stopped, Terminated
+
+__all__ = [
+    "Callback",
+    "Failed",
+    "Interrupted",
+    "Progress",
+    "Report",
+    "Seen",
+    "Stopped",
+    "Terminated",
+    "run",
+]

@@ -26,6 +26,7 @@ Under every rule the run stays differentiable, forwards and backwards, with the 
 which it stops taken as constant, which it is almost everywhere.
 """
 
+from funclearn.stopping._closest import closest
 from funclearn.stopping._epochs import max_epochs, never
 from funclearn.stopping._goal import Goal, make_goal
 from funclearn.stopping._memory import Best, Reason, Watch
@@ -50,6 +51,7 @@ __all__ = [
     "Rule",
     "Watch",
     "begin",
+    "closest",
     "diverged",
     "getting_worse",
     "gradient_norm",

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
-from jaxtyping import PyTree
+from jaxtyping import Array, Int, PyTree
 
 from funclearn import _programs
 from funclearn._checks import integer_at_least, leading_length
@@ -78,7 +78,8 @@ def advance(
     except Exception as error:
         explain(error, state=state)
         raise
-    run = _as_run(result, epochs if number is None else number, stop)
+    made = np.asarray(epochs, np.int32) if number is None else jnp.asarray(number)
+    run = _as_run(result, made, stop)
     return _with_missing(run) if debugged[0] else run
 
 
@@ -145,11 +146,13 @@ def _check_validation(validation: Batch | None, evaluate: Evaluate | None) -> No
         leading_length("validation", validation)
 
 
-def _as_run(result: Result, epochs: ArrayLike, stop: Rule | None) -> Run:
+def _as_run(
+    result: Result, epochs: Int[Array, ""] | np.ndarray, stop: Rule | None
+) -> Run:
     state, history, final, watch, ran = result
     if stop is None or watch is None:
         reason = Reason(np.zeros((), np.int32), ("epochs",))
-        return Run(state, history, np.asarray(epochs, np.int32), reason, final=final)
+        return Run(state, history, epochs, reason, final=final)
     return Run(
         state,
         history,

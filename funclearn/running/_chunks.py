@@ -1,0 +1,170 @@
+"""A run in chunks of epochs, each as long as it takes to be worth looking at.
+
+One compiled program serves chunks of every length, and a run in chunks has the bits of
+one that is not cut. While a chunk is looked at, the next one is computed already.
+"""
+
+import re
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import PyTree
+
+from funclearn._jaxprs import ClosedJaxpr
+from funclearn._programs import kept, remembered
+from funclearn._types import Batch
+from funclearn.stopping import Rule
+from funclearn.training import Run, TrainState, TrainStep, advance
+
+__all__ = ["Chunk", "Program", "chunks"]
+
+_SECONDS = 0.25  # that a chunk is to take, so that a display moves
+_GROWTH = 10  # at most, from one chunk to the next
+_AHEAD = 1.0  # seconds; a longer chunk is not begun before the last one was looked at
+_BYTES = 2**23  # of rows, for which every chunk makes room
+_SHORTEST, _LONGEST = 5e-5, 5e-3  # seconds between two looks whether a chunk is done
+
+
+class Chunk(NamedTuple):
+    """Some epochs.
+
+    Attributes:
+        start: the state before them.
+        stop: the stopping rule before them.
+        run: what came of them.
+        number: how many ran.
+        seconds: how long they took.
+    """
+
+    start: TrainState
+    stop: Rule | None
+    run: Run
+    number: int
+    seconds: float
+
+
+class Program:
+    """The compiled program of a run.
+
+    Attributes:
+        row: the types of a row's leaves.
+        stop: those of the stopping rule after an epoch, with what it remembers.
+        longest: the largest number of epochs in a chunk.
+    """
+
+    def __init__(
+        self,
+        train_step: TrainStep,
+        state: TrainState,
+        train: Batch,
+        validation: Batch | None,
+        epochs: int,
+        options: dict[str, Any],
+    ) -> None:
+        """Traces it, which refuses what `fit` would."""
+        self._step, self._data, self._options = train_step, (train, validation), options
+        settings = dict(options)
+        functions = train_step, settings.pop("evaluate"), settings.pop("record")
+        # An argument, since its numbers may be others when the run is gone on with.
+        stop = settings.pop("stop")
+        one = kept(_one_epoch, functions, tuple(settings.items()))
+        traced = one.trace(state, self._data, stop)
+        self._jaxpr, run = traced.jaxpr, traced.out_info
+        self.row = jax.tree.map(
+            lambda rows: jax.ShapeDtypeStruct(rows.shape[1:], rows.dtype), run.history
+        )
+        self.stop = run.stop
+        leaves = jax.tree.leaves(self.row)
+        row = sum(leaf.size * leaf.dtype.itemsize for leaf in leaves)
+        self.longest = max(1, min(epochs, _BYTES // max(row, 1)))
+
+    @property
+    def text(self) -> str:
+        """What it computes, as JAX writes it down."""
+        return _text(self._jaxpr)
+
+    def advance(self, state: TrainState, stop: Rule | None, number: int) -> Run:
+        """Begins to make a number of epochs."""
+        return advance(
+            self._step,
+            state,
+            *self._data,
+            epochs=self.longest,
+            number=np.int32(number),
+            **{**self._options, "stop": stop},
+        )
+
+
+@remembered
+def _text(jaxpr: ClosedJaxpr) -> str:
+    # Functions have an address in it, which every process chooses anew.
+    return re.sub(r" at 0x[0-9a-f]+", "", str(jaxpr))
+
+
+def _one_epoch(take: Callable[[], tuple[Any, ...]], settings: Any) -> Any:
+    """The program of one epoch, which is traced once for all starts of a run."""
+
+    @jax.jit
+    def one(state: TrainState, data: PyTree, stop: Rule | None) -> Run:
+        step, evaluate, record = take()
+        functions = {"evaluate": evaluate, "record": record, "stop": stop}
+        number = jnp.int32(0)
+        return advance(
+            step, state, *data, epochs=1, number=number, **functions, **dict(settings)
+        )
+
+    return one
+
+
+def chunks(
+    program: Program,
+    state: TrainState,
+    stop: Rule | None,
+    epochs: int,
+    clock: Callable[[], float] = time.perf_counter,
+) -> Iterator[Chunk]:
+    """Makes a number of epochs; ends early if the rule fires."""
+    number, pace, ready = 1, 0.0, 0.0
+    ahead: _Begun | None = None
+
+    def begin(state: TrainState, stop: Rule | None, left: int) -> _Begun:
+        count = min(number, left, program.longest)
+        run = program.advance(state, stop, count)
+        return _Begun(state, stop, run, count, clock())
+
+    while epochs > 0:
+        now, ahead = ahead or begin(state, stop, epochs), None
+        if epochs > now.number and 0.0 < pace * now.number < _AHEAD:
+            ahead = begin(now.run.state, now.run.stop, epochs - now.number)
+        _wait_for(now.run)
+        # One that was begun ahead has waited for the one before it.
+        began, ready = max(now.began, ready), clock()
+        state, stop, ran = now.run.state, now.run.stop, int(now.run.epochs)
+        yield Chunk(now.start, now.stop, now.run, ran, ready - began)
+        if now.run.reason.code:
+            return
+        pace = (ready - began) / now.number
+        number = max(1, min(int(_SECONDS / max(pace, 1e-12)), _GROWTH * now.number))
+        epochs -= ran
+
+
+class _Begun(NamedTuple):
+    """A chunk that is computed."""
+
+    start: TrainState
+    stop: Rule | None
+    run: Run
+    number: int
+    began: float
+
+
+def _wait_for(run: Run) -> None:
+    """Waits in Python, where signals are heard, and not in XLA."""
+    pause, epoch = _SHORTEST, jnp.asarray(run.state.epoch)
+    while not epoch.is_ready():
+        time.sleep(pause)
+        pause = min(2 * pause, _LONGEST)

@@ -1,0 +1,280 @@
+"""What is done between two chunks of a run, and what is made of it in the end."""
+
+import math
+import signal
+import time
+import warnings
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple, NoReturn
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import PyTree
+
+from funclearn.objectives import loss_of
+from funclearn.running._chunks import Chunk, Program, chunks
+from funclearn.running._folder import Folder
+from funclearn.running._history import History
+from funclearn.running._logs import Log
+from funclearn.running._progress import Progress
+from funclearn.running._seen import Seen
+from funclearn.running._stopped import Failed, Interrupted, Terminated
+from funclearn.stopping import Reason, Rule, closest
+from funclearn.training import History as FitHistory
+from funclearn.training import Run, TrainState, with_missing
+
+__all__ = ["Callback", "Loop", "Report"]
+
+_OWN_REASONS = ("deadline", "diverged", "signal")
+
+
+class Report(NamedTuple):
+    """What a callback is given between two chunks.
+
+    Attributes:
+        epoch: number of epochs made, those of earlier starts included.
+        epochs: the largest number of them.
+        rows: the rows of the chunk, as arrays of NumPy along axis 0.
+        state: the state after it.
+    """
+
+    epoch: int
+    epochs: int
+    rows: PyTree
+    state: TrainState
+
+
+Callback = Callable[[Report], object]
+"""Is given values; what it returns is not looked at."""
+
+
+class Loop:
+    """A run on its way.
+
+    Attributes:
+        program: the compiled program.
+        history: the rows so far.
+        epochs: the largest number of epochs.
+        folder: where it is saved; None for a run that is not.
+        save_every: seconds between two saves.
+        logs: what the rows are written to.
+        display: what shows how far it is.
+        callbacks: what is called with every chunk.
+        late: whether time has run out.
+    """
+
+    def __init__(
+        self,
+        program: Program,
+        history: History,
+        epochs: int,
+        *,
+        folder: Folder | None,
+        save_every: float,
+        logs: Iterable[Log],
+        display: Progress,
+        callbacks: Iterable[Callback],
+        late: Callable[[], bool],
+    ) -> None:
+        """Takes all of it."""
+        self.program, self.history, self.epochs = program, history, epochs
+        self.folder, self.save_every, self.logs = folder, save_every, list(logs)
+        self.display, self.callbacks, self.late = display, list(callbacks), late
+        self._saved_at = time.monotonic()
+
+    def go(
+        self, state: TrainState, stop: Rule | None, heard: Callable[[], int | None]
+    ) -> Run:
+        """Makes the epochs that are left.
+
+        Args:
+            state: where to start.
+            stop: the rule, with what it remembers.
+            heard: the signal that asks to end, if there was one.
+        """
+        self._last, why = self.program.advance(state, stop, 0), None
+        try:
+            left = self.epochs - self.history.number
+            for chunk in chunks(self.program, state, stop, left):
+                bad = _first_bad(self.program, chunk)
+                if bad is not None:
+                    return self._diverged(chunk, bad)
+                self._take(chunk)
+                if heard() is not None:
+                    break
+                if self.late() and self.history.number < self.epochs:
+                    why = "deadline"
+                    break
+            self._save_last()
+        except Exception as error:
+            raise self._failed(error) from error
+        number = heard()
+        if number is not None:
+            self._leave(number)
+        return self._run(None if self._last.reason.code else why)
+
+    def _take(self, chunk: Chunk) -> None:
+        before = self.history.number
+        rows = self.history.append(chunk.run.history, chunk.number)
+        self._last = chunk.run
+        for log in self.logs:
+            log.append(before, rows)
+        report = Report(self.history.number, self.epochs, rows, chunk.run.state)
+        for callback in self.callbacks:
+            _call(callback, report)
+        if self.folder is not None and not self.folder.saving:
+            self._maybe_save(self.folder, rows)
+        loss, validation = _losses(rows)
+        self.display.show(
+            Seen(
+                self.history.number,
+                self.epochs,
+                loss,
+                validation,
+                rate=chunk.number / chunk.seconds if chunk.seconds else math.nan,
+                closest=closest(chunk.run.stop),
+                saving=self._saving(),
+            )
+        )
+
+    def _maybe_save(self, folder: Folder, rows: PyTree) -> None:
+        if time.monotonic() - self._saved_at < self.save_every:
+            return
+        state, stop = self._last.state, self._last.stop
+        folder.save(state, stop, self.history, _losses(rows)[1])
+        self._saved_at = time.monotonic()
+
+    def _save_last(self) -> None:
+        if self.folder is None:
+            return
+        self.folder.finish()
+        number = self.history.number
+        if self.folder.saved != number and _finite(self._last.state.params):
+            validation = None
+            if number:
+                validation = _losses(self.history.read(number - 1, number))[1]
+            last = self._last
+            self.folder.save(last.state, last.stop, self.history, validation)
+            self.folder.finish()
+
+    def _saving(self) -> str | None:
+        if self.folder is None:
+            return None
+        if self.folder.saving:
+            return "saving"
+        return None if self.folder.saved is None else f"saved epoch {self.folder.saved}"
+
+    def _diverged(self, chunk: Chunk, bad: int) -> Run:
+        """Ends at an epoch whose loss is not finite, with the last state before it."""
+        good = max(bad - 1, 0)
+        again = self.program.advance(chunk.start, chunk.stop, good)
+        before = self.history.number
+        rows = self.history.append(chunk.run.history, good)
+        for log in self.logs:
+            log.append(before, rows)
+        self._last = again
+        self._save_last()
+        rest = jax.tree.map(
+            lambda leaf: np.asarray(leaf)[good : min(bad + 1, chunk.number)],
+            chunk.run.history,
+        )
+        self.history.append(rest, min(bad + 1, chunk.number) - good)
+        text = (
+            f"the run diverged: in epoch {before + bad + 1} its loss or its parameters "
+            f"are not finite. It ends there, with the state after epoch "
+            f"{before + good}; fl.diagnosis.explain_divergence finds out why."
+        )
+        self.display.note(text)
+        warnings.warn(text, RuntimeWarning, stacklevel=4)
+        return self._run("diverged")
+
+    def _leave(self, number: int) -> NoReturn:
+        name = signal.Signals(number).name
+        where = f"after epoch {self.history.number} of {self.epochs}"
+        how = "nothing was saved, since it has no folder"
+        if self.folder is not None:
+            how = f"saved; resume=True goes on from {self.folder.path}"
+        kind = Interrupted if number == signal.SIGINT else Terminated
+        message = f"{name} {where}: {how}."
+        raise kind(message, self._run("signal"), number)
+
+    def _failed(self, error: Exception) -> Failed:
+        what = f"the run ended after epoch {self.history.number} of {self.epochs}"
+        saved = None if self.folder is None else self.folder.saved
+        if saved is not None:
+            what += f" (saved: {saved})"
+        return Failed(f"{what}: {error}", self._run(None))
+
+    def _run(self, why: str | None) -> Run:
+        last, number = self._last, self.history.number
+        names, code = last.reason.names, last.reason.code
+        if why is not None:
+            code = len(names) + _OWN_REASONS.index(why)
+        final = last.final
+        if number:
+            rows = self.history.read(number - 1, number)
+            final = jax.tree.map(lambda leaf: jnp.asarray(leaf[0]), rows)
+        return last._replace(
+            history=with_missing(self.history.joined(self.epochs), number),
+            epochs=np.asarray(number, np.int32),
+            reason=Reason(np.asarray(code, np.int32), (*names, *_OWN_REASONS)),
+            final=final,
+        )
+
+
+def _call(callback: Callback, report: Report) -> None:
+    try:
+        callback(report)
+    except Exception as error:
+        name = getattr(callback, "__qualname__", repr(callback))
+        error.add_note(f"raised by the callback {name}")
+        raise RuntimeError(f"callback {name} raised {error!r}") from error
+
+
+def _losses(rows: PyTree) -> tuple[float | None, float | None]:
+    """Training and validation loss of the last row, where there are."""
+    if not isinstance(rows, FitHistory) or not len(rows.loss):
+        return None, None
+    last: Any = jax.tree.map(lambda leaf: leaf[-1], rows)
+    validation = loss_of(last.evaluation)
+    return float(last.loss), None if validation is None else float(validation)
+
+
+def _first_bad(program: Program, chunk: Chunk) -> int | None:
+    """The first epoch of a chunk with a loss that is not finite, or such parameters.
+
+    Counted from 0; as many as there are where it would be the next. One that a rule
+    ended by itself is left to the rule.
+    """
+    last = chunk.number - 1 if chunk.run.reason.code else chunk.number
+    rows = chunk.run.history
+    if isinstance(rows, FitHistory):
+        losses = np.asarray(rows.loss)[: chunk.number]
+        for bad in np.flatnonzero(~np.isfinite(losses))[:1]:
+            return int(bad) if bad < last else None
+    if _finite(chunk.run.state.params):
+        return None
+    if isinstance(rows, FitHistory):
+        return chunk.number if chunk.number <= last else None
+    good, bad = 0, chunk.number
+    while bad - good > 1:
+        middle = (good + bad) // 2
+        again = program.advance(chunk.start, chunk.stop, middle)
+        good, bad = (middle, bad) if _finite(again.state.params) else (good, middle)
+    return bad if bad <= last else None
+
+
+@jax.jit
+def _all_finite(params: PyTree) -> jax.Array:
+    leaves = [jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(params)]
+    return jnp.all(jnp.array(leaves))
+
+
+def _finite(params: PyTree) -> bool:
+    floating = [
+        leaf
+        for leaf in jax.tree.leaves(params)
+        if jnp.issubdtype(leaf.dtype, jnp.inexact)
+    ]
+    return bool(_all_finite(floating))

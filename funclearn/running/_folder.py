@@ -97,9 +97,19 @@ class Folder:
         (self.path / "program.txt").write_text(self._text, "utf-8")
 
     def save(
-        self, state: TrainState, stop: Rule | None, history: History, value: float
+        self,
+        state: TrainState,
+        stop: Rule | None,
+        history: History,
+        value: float | None,
     ) -> None:
         """Begins to save, once the last save has ended.
+
+        Args:
+            state: the state to save.
+            stop: the stopping rule, with what it remembers.
+            history: the rows up to there.
+            value: the validation loss, by which the best checkpoint is told.
 
         Raises:
             OSError: if that one failed; the older checkpoints are whole.

@@ -82,6 +82,7 @@ class Loop:
         self.folder, self.save_every, self.logs = folder, save_every, list(logs)
         self.display, self.callbacks, self.late = display, list(callbacks), late
         self._saved_at = time.monotonic()
+        self._seen: Seen | None = None
 
     def go(
         self, state: TrainState, stop: Rule | None, heard: Callable[[], int | None]
@@ -112,7 +113,7 @@ class Loop:
         number = heard()
         if number is not None:
             self._leave(number)
-        return self._run(None if self._last.reason.code else why)
+        return self._run(None if self._last.reason.code else why, self.epochs)
 
     def _take(self, chunk: Chunk) -> None:
         before = self.history.number
@@ -125,18 +126,20 @@ class Loop:
             _call(callback, report)
         if self.folder is not None and not self.folder.saving:
             self._maybe_save(self.folder, rows)
-        loss, validation = _losses(rows)
-        self.display.show(
-            Seen(
-                self.history.number,
-                self.epochs,
-                loss,
-                validation,
-                rate=chunk.number / chunk.seconds if chunk.seconds else math.nan,
-                closest=closest(chunk.run.stop),
-                saving=self._saving(),
-            )
+        rate = chunk.number / chunk.seconds if chunk.seconds else math.nan
+        self._show(*_losses(rows), rate)
+
+    def _show(self, loss: float | None, validation: float | None, rate: float) -> None:
+        self._seen = Seen(
+            self.history.number,
+            self.epochs,
+            loss,
+            validation,
+            rate,
+            closest(self._last.stop),
+            self._saving(),
         )
+        self.display.show(self._seen)
 
     def _maybe_save(self, folder: Folder, rows: PyTree) -> None:
         if time.monotonic() - self._saved_at < self.save_every:
@@ -157,6 +160,8 @@ class Loop:
             last = self._last
             self.folder.save(last.state, last.stop, self.history, validation)
             self.folder.finish()
+        if self._seen is not None:
+            self.display.show(self._seen._replace(saving=self._saving()))
 
     def _saving(self) -> str | None:
         if self.folder is None:
@@ -187,7 +192,7 @@ class Loop:
         )
         self.display.note(text)
         warnings.warn(text, RuntimeWarning, stacklevel=4)
-        return self._run("diverged")
+        return self._run("diverged", self.epochs)
 
     def _leave(self, number: int) -> NoReturn:
         name = signal.Signals(number).name
@@ -197,16 +202,18 @@ class Loop:
             how = f"saved; resume=True goes on from {self.folder.path}"
         kind = Interrupted if number == signal.SIGINT else Terminated
         message = f"{name} {where}: {how}."
-        raise kind(message, self._run("signal"), number)
+        self.display.note(message)
+        raise kind(message, self._run("signal", self.history.number), number)
 
     def _failed(self, error: Exception) -> Failed:
         what = f"the run ended after epoch {self.history.number} of {self.epochs}"
         saved = None if self.folder is None else self.folder.saved
         if saved is not None:
             what += f" (saved: {saved})"
-        return Failed(f"{what}: {error}", self._run(None))
+        return Failed(f"{what}: {error}", self._run(None, self.history.number))
 
-    def _run(self, why: str | None) -> Run:
+    def _run(self, why: str | None, length: int) -> Run:
+        """The run so far, with a history of a number of rows."""
         last, number = self._last, self.history.number
         names, code = last.reason.names, last.reason.code
         if why is not None:
@@ -216,7 +223,7 @@ class Loop:
             rows = self.history.read(number - 1, number)
             final = jax.tree.map(lambda leaf: jnp.asarray(leaf[0]), rows)
         return last._replace(
-            history=with_missing(self.history.joined(self.epochs), number),
+            history=with_missing(self.history.joined(length), number),
             epochs=np.asarray(number, np.int32),
             reason=Reason(np.asarray(code, np.int32), (*names, *_OWN_REASONS)),
             final=final,

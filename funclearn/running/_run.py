@@ -1,6 +1,7 @@
 """A run that can be watched, stopped, killed and gone on with."""
 
 import contextlib
+import json
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -17,6 +18,7 @@ from funclearn._checks import (
     integer_at_least,
 )
 from funclearn._types import Batch, Params
+from funclearn._words import described
 from funclearn.data import as_dataset
 from funclearn.running._chunks import Program
 from funclearn.running._folder import Folder
@@ -132,6 +134,8 @@ def run(
     if within is not None:
         check_positive("within", within)
     _check_logs(logs)
+    callbacks = _functions(callbacks)
+    _check_config(config)
     options = {
         "batch_size": batch_size,
         "evaluate": evaluate,
@@ -186,6 +190,24 @@ def _check_logs(logs: Sequence[str]) -> None:
     unknown = [kind for kind in logs if kind not in _LOGS]
     if isinstance(logs, str) or unknown:
         raise ValueError(f"logs must be some of {', '.join(_LOGS)}; got {logs!r}.")
+
+
+def _functions(callbacks: Iterable[Callback]) -> list[Callback]:
+    functions = list(callbacks)
+    for place, function in enumerate(functions):
+        if not callable(function):
+            raise TypeError(
+                f"callbacks[{place}] must be a function of a Report; got "
+                f"{described(function)}."
+            )
+    return functions
+
+
+def _check_config(config: Mapping[str, Any] | None) -> None:
+    try:
+        json.dumps(config, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"config must hold what JSON can write: {error}.") from None
 
 
 def _made(folder: str | Path) -> Path:

@@ -1,6 +1,5 @@
 """How a run ends that was not let run to its end: exceptions that carry it."""
 
-import signal
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -9,18 +8,22 @@ if TYPE_CHECKING:
 __all__ = ["Failed", "Interrupted", "Stopped", "Terminated"]
 
 
-class Stopped(BaseException):
+class Stopped(SystemExit):
     """A run was told to end by a signal; it finished its chunk, and saved if it could.
 
+    Where nobody catches it, Python ends with the status that shells give to an end by
+    this signal.
+
     Attributes:
-        run: what there is of it, as `run` returns it.
+        run: what there is of it, as `run` returns it, with the rows that ran alone.
         signal: the number of the signal.
+        code: the status, 128 and the number.
     """
 
     def __init__(self, message: str, run: "Run", number: int) -> None:
         """Takes what to say, the run and the signal."""
         super().__init__(message)
-        self.run, self.signal = run, number
+        self.run, self.signal, self.code = run, number, 128 + number
 
     def __str__(self) -> str:
         """What happened, and how to resume."""
@@ -28,23 +31,19 @@ class Stopped(BaseException):
 
 
 class Interrupted(Stopped, KeyboardInterrupt):
-    """By SIGINT, as Ctrl-C sends it; Python ends with the status 130."""
+    """By SIGINT, as Ctrl-C sends it: the status is 130."""
 
 
-class Terminated(Stopped, SystemExit):
-    """By SIGTERM, as schedulers send it; Python ends with the status 143."""
-
-    def __init__(self, message: str, run: "Run", number: int) -> None:
-        """Takes what to say, the run and the signal."""
-        super().__init__(message, run, number)
-        self.code = 128 + signal.SIGTERM
+class Terminated(Stopped):
+    """By SIGTERM, as schedulers send it: the status is 143."""
 
 
 class Failed(RuntimeError):
     """Something around a run failed: a callback, a disk; its `__cause__` says what.
 
     Attributes:
-        run: what there is of the run, as `run` returns it: nothing is lost.
+        run: what there is of the run, as `run` returns it, with the rows that ran
+            alone: nothing is lost.
     """
 
     def __init__(self, message: str, run: "Run") -> None:

@@ -4,7 +4,7 @@
 step in chunks, and does between them what a pure function cannot.
 """
 
-from funclearn.running._loop import Callback, Report
+from funclearn.running._callbacks import Callback, Report
 from funclearn.running._progress import Progress
 from funclearn.running._run import run
 from funclearn.running._seen import Seen

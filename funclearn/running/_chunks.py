@@ -17,6 +17,7 @@ from jaxtyping import PyTree
 from funclearn._jaxprs import ClosedJaxpr
 from funclearn._programs import kept, remembered
 from funclearn._types import Batch
+from funclearn.data import as_dataset
 from funclearn.stopping import Rule
 from funclearn.training import Run, TrainState, TrainStep, advance
 
@@ -27,6 +28,16 @@ _GROWTH = 10  # at most, from one chunk to the next
 _AHEAD = 1.0  # seconds; a longer chunk is not begun before the last one was looked at
 _BYTES = 2**23  # of rows, for which every chunk makes room
 _SHORTEST, _LONGEST = 5e-5, 5e-3  # seconds between two looks whether a chunk is done
+
+
+_OPTIONS = {
+    "batch_size": None,
+    "evaluate": None,
+    "record": None,
+    "stop": None,
+    "best_on": None,
+    "best_direction": "min",
+}
 
 
 class Chunk(NamedTuple):
@@ -51,6 +62,8 @@ class Program:
     """The compiled program of a run.
 
     Attributes:
+        data: training and validation data, on the device.
+        given: the stopping rule.
         row: the types of a row's leaves.
         stop: those of the stopping rule after an epoch, with what it remembers.
         longest: the largest number of epochs in a chunk.
@@ -66,13 +79,20 @@ class Program:
         options: dict[str, Any],
     ) -> None:
         """Traces it, which refuses what `fit` would."""
-        self._step, self._data, self._options = train_step, (train, validation), options
-        settings = dict(options)
+        unknown = set(options) - set(_OPTIONS)
+        if unknown:
+            raise TypeError(
+                f"run has no argument {min(unknown)}; of fit it takes "
+                f"{', '.join(_OPTIONS)}."
+            )
+        self._step, self._options = train_step, {**_OPTIONS, **options}
+        self.data = _on_device("train", train), _on_device("validation", validation)
+        settings = dict(self._options)
         functions = train_step, settings.pop("evaluate"), settings.pop("record")
         # An argument, since its numbers may be others when the run is gone on with.
-        stop = settings.pop("stop")
+        self.given = settings.pop("stop")
         one = kept(_one_epoch, functions, tuple(settings.items()))
-        traced = one.trace(state, self._data, stop)
+        traced = one.trace(state, self.data, self.given)
         self._jaxpr, run = traced.jaxpr, traced.out_info
         self.row = jax.tree.map(
             lambda rows: jax.ShapeDtypeStruct(rows.shape[1:], rows.dtype), run.history
@@ -92,11 +112,16 @@ class Program:
         return advance(
             self._step,
             state,
-            *self._data,
+            *self.data,
             epochs=self.longest,
             number=np.int32(number),
             **{**self._options, "stop": stop},
         )
+
+
+def _on_device(name: str, data: Batch | None) -> PyTree:
+    """The data where all chunks take them from."""
+    return None if data is None else jax.tree.map(jnp.asarray, as_dataset(name, data))
 
 
 @remembered

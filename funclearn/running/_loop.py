@@ -5,7 +5,7 @@ import signal
 import time
 import warnings
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NoReturn
 
 import jax
 import jax.numpy as jnp
@@ -13,7 +13,9 @@ import numpy as np
 from jaxtyping import PyTree
 
 from funclearn.objectives import loss_of
+from funclearn.running._callbacks import Callback, Report, call
 from funclearn.running._chunks import Chunk, Program, chunks
+from funclearn.running._divergence import all_finite, first_bad
 from funclearn.running._folder import Folder
 from funclearn.running._history import History
 from funclearn.running._logs import Log
@@ -24,29 +26,9 @@ from funclearn.stopping import Reason, Rule, closest
 from funclearn.training import History as FitHistory
 from funclearn.training import Run, TrainState, with_missing
 
-__all__ = ["Callback", "Loop", "Report"]
+__all__ = ["Loop"]
 
 _OWN_REASONS = ("deadline", "diverged", "signal")
-
-
-class Report(NamedTuple):
-    """What a callback is given between two chunks.
-
-    Attributes:
-        epoch: number of epochs made, those of earlier starts included.
-        epochs: the largest number of them.
-        rows: the rows of the chunk, as arrays of NumPy along axis 0.
-        state: the state after it.
-    """
-
-    epoch: int
-    epochs: int
-    rows: PyTree
-    state: TrainState
-
-
-Callback = Callable[[Report], object]
-"""Is given values; what it returns is not looked at."""
 
 
 class Loop:
@@ -98,7 +80,7 @@ class Loop:
         try:
             left = self.epochs - self.history.number
             for chunk in chunks(self.program, state, stop, left):
-                bad = _first_bad(self.program, chunk)
+                bad = first_bad(self.program, chunk)
                 if bad is not None:
                     return self._diverged(chunk, bad)
                 self._take(chunk)
@@ -123,7 +105,7 @@ class Loop:
             log.append(before, rows)
         report = Report(self.history.number, self.epochs, rows, chunk.run.state)
         for callback in self.callbacks:
-            _call(callback, report)
+            call(callback, report)
         if self.folder is not None and not self.folder.saving:
             self._maybe_save(self.folder, rows)
         rate = chunk.number / chunk.seconds if chunk.seconds else math.nan
@@ -153,7 +135,7 @@ class Loop:
             return
         self.folder.finish()
         number = self.history.number
-        if self.folder.saved != number and _finite(self._last.state.params):
+        if self.folder.saved != number and all_finite(self._last.state.params):
             validation = None
             if number:
                 validation = _losses(self.history.read(number - 1, number))[1]
@@ -230,15 +212,6 @@ class Loop:
         )
 
 
-def _call(callback: Callback, report: Report) -> None:
-    try:
-        callback(report)
-    except Exception as error:
-        name = getattr(callback, "__qualname__", repr(callback))
-        error.add_note(f"raised by the callback {name}")
-        raise RuntimeError(f"callback {name} raised {error!r}") from error
-
-
 def _losses(rows: PyTree) -> tuple[float | None, float | None]:
     """Training and validation loss of the last row, where there are."""
     if not isinstance(rows, FitHistory) or not len(rows.loss):
@@ -246,42 +219,3 @@ def _losses(rows: PyTree) -> tuple[float | None, float | None]:
     last: Any = jax.tree.map(lambda leaf: leaf[-1], rows)
     validation = loss_of(last.evaluation)
     return float(last.loss), None if validation is None else float(validation)
-
-
-def _first_bad(program: Program, chunk: Chunk) -> int | None:
-    """The first epoch of a chunk with a loss that is not finite, or such parameters.
-
-    Counted from 0; as many as there are where it would be the next. One that a rule
-    ended by itself is left to the rule.
-    """
-    last = chunk.number - 1 if chunk.run.reason.code else chunk.number
-    rows = chunk.run.history
-    if isinstance(rows, FitHistory):
-        losses = np.asarray(rows.loss)[: chunk.number]
-        for bad in np.flatnonzero(~np.isfinite(losses))[:1]:
-            return int(bad) if bad < last else None
-    if _finite(chunk.run.state.params):
-        return None
-    if isinstance(rows, FitHistory):
-        return chunk.number if chunk.number <= last else None
-    good, bad = 0, chunk.number
-    while bad - good > 1:
-        middle = (good + bad) // 2
-        again = program.advance(chunk.start, chunk.stop, middle)
-        good, bad = (middle, bad) if _finite(again.state.params) else (good, middle)
-    return bad if bad <= last else None
-
-
-@jax.jit
-def _all_finite(params: PyTree) -> jax.Array:
-    leaves = [jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(params)]
-    return jnp.all(jnp.array(leaves))
-
-
-def _finite(params: PyTree) -> bool:
-    floating = [
-        leaf
-        for leaf in jax.tree.leaves(params)
-        if jnp.issubdtype(leaf.dtype, jnp.inexact)
-    ]
-    return bool(_all_finite(floating))

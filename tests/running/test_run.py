@@ -206,6 +206,7 @@ BAD = {
     "logs": ({"logs": ("xml",)}, ValueError, "logs must be some of csv"),
     "log": ({"logs": "csv"}, ValueError, "logs must be some of csv"),
     "batch size": ({"batch_size": 99}, ValueError, "batch_size"),
+    "unknown": ({"batchsize": 9}, TypeError, "run has no argument batchsize"),
     "data": ({"data": DATA._replace(targets="no")}, TypeError, "train"),
     "rule": ({"stop": 3}, TypeError, "stop"),
     "callback": ({"callbacks": [3]}, TypeError, "callbacks"),

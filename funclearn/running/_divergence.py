@@ -1,0 +1,54 @@
+"""Where a run goes wrong: the first loss, or the first parameters, that are no numbers.
+
+Nothing is asked within the compiled loop, whose bits that could change. A chunk that
+went wrong is made again in part.
+"""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import PyTree
+
+from funclearn.running._chunks import Chunk, Program
+from funclearn.training import History
+
+__all__ = ["all_finite", "first_bad"]
+
+
+def first_bad(program: Program, chunk: Chunk) -> int | None:
+    """The first epoch of a chunk with a loss that is not finite, or such parameters.
+
+    Counted from 0; as many as there are where it would be the next. One that a rule
+    ended by itself is left to the rule.
+    """
+    last = chunk.number - 1 if chunk.run.reason.code else chunk.number
+    rows = chunk.run.history
+    if isinstance(rows, History):
+        losses = np.asarray(rows.loss)[: chunk.number]
+        for bad in np.flatnonzero(~np.isfinite(losses))[:1]:
+            return int(bad) if bad < last else None
+    if all_finite(chunk.run.state.params):
+        return None
+    if isinstance(rows, History):
+        return chunk.number if chunk.number <= last else None
+    good, bad = 0, chunk.number
+    while bad - good > 1:
+        middle = (good + bad) // 2
+        again = program.advance(chunk.start, chunk.stop, middle)
+        good, bad = (middle, bad) if all_finite(again.state.params) else (good, middle)
+    return bad if bad <= last else None
+
+
+@jax.jit
+def _all_finite(params: PyTree) -> jax.Array:
+    leaves = [jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(params)]
+    return jnp.all(jnp.array(leaves))
+
+
+def all_finite(params: PyTree) -> bool:
+    floating = [
+        leaf
+        for leaf in jax.tree.leaves(params)
+        if jnp.issubdtype(leaf.dtype, jnp.inexact)
+    ]
+    return bool(_all_finite(floating))

@@ -1,0 +1,165 @@
+"""Everything around a run, opened before it and closed after it."""
+
+import contextlib
+import json
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+
+from funclearn import checkpoints
+from funclearn._checks import check_not_negative, check_positive, integer_at_least
+from funclearn._words import described
+from funclearn.running._callbacks import Callback
+from funclearn.running._chunks import Program
+from funclearn.running._folder import Folder
+from funclearn.running._history import History
+from funclearn.running._lock import locked
+from funclearn.running._logs import Log, open_log
+from funclearn.running._loop import Loop
+from funclearn.running._progress import progress
+from funclearn.running._signals import listening
+from funclearn.stopping import Rule
+from funclearn.training import Run, TrainState
+
+__all__ = ["Session"]
+
+_LOGS = ("csv", "jsonl", "tensorboard")
+
+
+class Session:
+    """How a run is watched, stopped and saved."""
+
+    def __init__(
+        self,
+        folder: str | Path | None,
+        resume: bool,
+        save_every: float,
+        keep: int,
+        logs: Sequence[str],
+        display: object,
+        within: float | None,
+        callbacks: Iterable[Callback],
+        config: Mapping[str, Any] | None,
+    ) -> None:
+        """Takes the arguments of `run` of these names, and refuses bad ones."""
+        check_not_negative("save_every", save_every)
+        if within is not None:
+            check_positive("within", within)
+        self._path = None if folder is None else Path(folder)
+        self._resume, self._save_every = resume, float(save_every)
+        self._keep = integer_at_least("keep", keep, 1)
+        self._logs, self._display = _kinds(logs), display
+        self._within = float("inf") if within is None else float(within)
+        self._callbacks, self._config = _functions(callbacks), _writable(config)
+
+    def carry_out(
+        self, program: Program, state: TrainState, epochs: int, began: float
+    ) -> Run:
+        """Makes the run, or what is left of it.
+
+        Args:
+            program: what to run.
+            state: where it begins, or began.
+            epochs: the largest number of epochs.
+            began: when the clock began to run, by `time.monotonic`.
+        """
+        stop = program.given
+        with contextlib.ExitStack() as stack:
+            history, folder, logs = History(program.row), None, []
+            if self._path is not None:
+                folder = self._opened(self._path, program, stack)
+                history = History(program.row, self._path / "history.rows")
+                state, stop = self._begun(folder, state, program, history)
+                logs = self._opened_logs(self._path, program, history, stack)
+            loop = Loop(
+                program,
+                history,
+                epochs,
+                folder=folder,
+                save_every=self._save_every,
+                logs=logs,
+                display=stack.enter_context(progress(self._display)),
+                callbacks=self._callbacks,
+                late=lambda: time.monotonic() - began >= self._within,
+            )
+            return loop.go(state, stop, stack.enter_context(listening()))
+
+    def _opened(
+        self, path: Path, program: Program, stack: contextlib.ExitStack
+    ) -> Folder:
+        path.mkdir(parents=True, exist_ok=True)
+        stack.enter_context(locked(path))
+        folder = Folder(
+            path,
+            text=program.text,
+            data=checkpoints.fingerprint(program.data),
+            config=self._config,
+            keep=self._keep,
+        )
+        stack.callback(folder.close)
+        return folder
+
+    def _begun(
+        self, folder: Folder, state: TrainState, program: Program, history: History
+    ) -> tuple[TrainState, Rule | None]:
+        """Where to start: at the beginning, or where the folder's run has got to."""
+        if self._resume:
+            rule = program.stop
+            found = folder.resume(state, None if rule is None else rule.watch, history)
+            if found is not None:
+                # Where no rule was given `best_on` may have made one.
+                rule = program.advance(state, program.given, 0).stop
+                return found.state, None if rule is None else rule.having_seen(
+                    found.watch
+                )
+        elif checkpoints.latest(folder.path) is not None:
+            raise ValueError(
+                f"folder holds a run already: {folder.path}; resume=True goes on with "
+                "it, another folder begins a new one."
+            )
+        folder.begin()
+        return state, program.given
+
+    def _opened_logs(
+        self,
+        path: Path,
+        program: Program,
+        history: History,
+        stack: contextlib.ExitStack,
+    ) -> list[Log]:
+        if not jax.tree.leaves(program.row):
+            return []
+        logs = []
+        for kind in self._logs:
+            log = open_log(kind, path, program.row, history.number, history.read)
+            stack.callback(log.close)
+            logs.append(log)
+        return logs
+
+
+def _kinds(logs: Sequence[str]) -> tuple[str, ...]:
+    if isinstance(logs, str) or any(kind not in _LOGS for kind in logs):
+        raise ValueError(f"logs must be some of {', '.join(_LOGS)}; got {logs!r}.")
+    return tuple(logs)
+
+
+def _functions(callbacks: Iterable[Callback]) -> list[Callback]:
+    functions = list(callbacks)
+    for place, function in enumerate(functions):
+        if not callable(function):
+            raise TypeError(
+                f"callbacks[{place}] must be a function of a Report; got "
+                f"{described(function)}."
+            )
+    return functions
+
+
+def _writable(config: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    try:
+        json.dumps(config, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"config must hold what JSON can write: {error}.") from None
+    return config

@@ -18,7 +18,6 @@ and a normal error of 0.3 kW. A linear fit should find about these numbers again
 """
 
 import dataclasses
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -32,7 +31,7 @@ from experiments.fit_csv import rows
 from experiments.fit_csv.determined import determine
 from experiments.fit_csv.found import Fit, Line, Result, Side
 from experiments.fit_csv.model_file import Fitted, load, predict, predicted
-from experiments.harness import Count, Fraction, Positive, Range, Seed, Settings
+from experiments.harness import Count, Fraction, Positive, Range, Resumable, Seed
 
 SOURCES = ("Chapter notes: the mechanics of learning",)
 
@@ -40,7 +39,7 @@ HEATING = Path(__file__).with_name("heating.csv")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Config(Settings):
+class Config(Resumable):
     """Settings of the experiment."""
 
     csv: Path | None = None
@@ -141,20 +140,21 @@ class Config(Settings):
         return fl.Model(powers.init, lambda params, x: powers.apply(params, x[:, 0]))
 
 
-@partial(jax.jit, static_argnames=("config", "classes"))
 def train(
     training: fl.Dataset,
     validation: fl.Dataset,
     keys: list[jax.Array],
     config: Config,
     classes: int,
+    name: str = "fit",
 ) -> fl.Run:
-    """Trains on scaled rows: one compiled function."""
+    """Trains on scaled rows."""
     init_key, run_key = keys
     model = config.make_model(training.inputs.shape[1], classes)
     loss = fl.losses.cross_entropy if classes else LOSSES[config.loss].function
     optimizer = getattr(optax, config.optimizer)(config.learning_rate)
-    return fl.fit(
+    return config.fit(
+        name,
         fl.make_train_step(fl.make_objective(model, loss), optimizer),
         fl.init_state(run_key, model.init(init_key), optimizer),
         training,
@@ -166,14 +166,22 @@ def train(
 
 
 def fit(
-    table: fl.data.Table, classes: tuple[str, ...], config: Config, key: jax.Array
+    table: fl.data.Table,
+    classes: tuple[str, ...],
+    config: Config,
+    key: jax.Array,
+    name: str = "fit",
 ) -> Fit:
     """Splits, encodes, standardises, trains and predicts."""
     split_key, *train_keys = jax.random.split(key, 3)
     parts = rows.deal(table, config, split_key)
     data = {name: _arrays(one, classes) for name, one in parts.data.items()}
     scaled, scaler = fl.data.standardise(data["training"], targets=not classes)
-    run = train(scaled, scaler(data["validation"]), train_keys, config, len(classes))
+    validation = scaler(data["validation"])
+    made = config.compiled(train, "config", "classes", "name")
+    # A split of its own makes no program of its own, unless it is saved.
+    place = name if config.checkpoint_dir else "fit"
+    run = made(scaled, validation, train_keys, config, len(classes), place)
     fitted = Fitted(jax.device_get(run.state.params), scaler, parts.encoder, classes)
     model = config.make_model(data["training"].inputs.shape[1], len(classes))
     unit = 1.0
@@ -236,7 +244,10 @@ def study(config: Config) -> Result:
     rows.check_cells(table, config)
     key = jax.random.key(config.seed)
     keys = [key, *(jax.random.fold_in(key, at) for at in range(2, config.repeats + 2))]
-    fits = tuple(fit(table, classes, config, one) for one in keys)
+    fits = tuple(
+        fit(table, classes, config, one, f"fit-{number}")
+        for number, one in enumerate(keys, start=1)
+    )
     sides = [side for one in fits for side in one.sides.values()]
     if not all(np.isfinite([*s.predictions, *s.losses]).all() for s in sides):
         raise ValueError(

@@ -2,6 +2,7 @@
 
 from experiments.harness._experiment import Outcome, Picture, Plot, Table
 from experiments.harness._launch import launch
+from experiments.harness._resuming import Resumable
 from experiments.harness._settings import (
     Count,
     Counts,
@@ -27,6 +28,7 @@ __all__ = [
     "Positive",
     "Positives",
     "Range",
+    "Resumable",
     "Seed",
     "Settings",
     "Table",

@@ -36,18 +36,17 @@ import numpy as np
 import optax
 
 import funclearn as fl
-from experiments.harness import Count, Positive, Range, Seed, Settings
+from experiments.harness import Count, Positive, Range, Resumable, Seed
 from experiments.pullover_or_dress.classes import Classes, ten_classes
 from experiments.pullover_or_dress.images import Images, Which, images, pair
 from funclearn.models import LinearParams, affine
-from funclearn.sweeps import sweep
 
 SOURCES = ("Foundations for machine learning", "Pullover or dress")
 PIXELS = 784
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Config(Settings):
+class Config(Resumable):
     """Settings of the experiment."""
 
     # Where the images are from does not make a run another one: what a figure that
@@ -161,16 +160,22 @@ class Learnt(NamedTuple):
 
 
 def learn(
-    model: fl.Model, rate: float, train: fl.Dataset, test: fl.Dataset, config: Config
+    name: str,
+    model: fl.Model,
+    rate: float,
+    train: fl.Dataset,
+    test: fl.Dataset,
+    config: Config,
 ) -> Learnt:
     """Takes the seven steps from every seed, in one sweep."""
     optimizer = optax.sgd(rate)
     step = fl.make_train_step(fl.make_objective(model, loss), optimizer)
     evaluate = fl.make_evaluation(model, loss, {"accuracy": accuracy})
 
-    def run(seed: jax.Array) -> Learnt:
+    def run(name: str, seed: jax.Array) -> Learnt:
         init_key, run_key = jax.random.split(jax.random.key(seed))
-        fitted = fl.fit(
+        fitted = config.fit(
+            name,
             step,
             fl.init_state(run_key, model.init(init_key), optimizer),
             train,
@@ -185,7 +190,7 @@ def learn(
         return Learnt(curve, fitted.history.loss, fitted.state.params)
 
     seeds = config.seed + np.arange(config.seeds, dtype=np.uint32)
-    return jax.device_get(sweep(run, {"seed": seeds}).result)
+    return jax.device_get(config.from_seeds(name, run, seeds))
 
 
 class Naive(NamedTuple):
@@ -353,7 +358,7 @@ def study(config: Config, given: Images | None = None) -> Result:
         f"784-{config.hidden}-1": (network(config.hidden), config.hidden_rate),
     }
     learnt = {
-        name: learn(model, rate, train, test, config)
+        name: learn(name, model, rate, train, test, config)
         for name, (model, rate) in models.items()
     }
     runs = learnt["linear"]

@@ -12,7 +12,6 @@ from flax import linen
 
 import funclearn as fl
 from experiments.pullover_or_dress.images import Images, scaled
-from funclearn.sweeps import sweep
 
 if TYPE_CHECKING:
     from experiments.pullover_or_dress.chapter import Config
@@ -109,22 +108,23 @@ def ten_classes(given: Images, config: Config) -> Classes:
         np.asarray(test.targets),
         len(train.inputs),
         {
-            name: _probabilities(one, train, test, config)
+            name: _probabilities(name, one, train, test, config)
             for name, one in models.items()
         },
     )
 
 
 def _probabilities(
-    model: fl.Model, train: fl.Dataset, test: fl.Dataset, config: Config
+    name: str, model: fl.Model, train: fl.Dataset, test: fl.Dataset, config: Config
 ) -> np.ndarray:
     optimizer = optax.adam(LEARNING_RATE)
     objective = fl.make_objective(model, fl.losses.cross_entropy)
     step = fl.make_train_step(objective, optimizer)
 
-    def run(seed: jax.Array) -> jax.Array:
+    def run(name: str, seed: jax.Array) -> jax.Array:
         init_key, run_key = jax.random.split(jax.random.key(seed))
-        fitted = fl.fit(
+        fitted = config.fit(
+            name,
             step,
             fl.init_state(run_key, model.init(init_key), optimizer),
             train,
@@ -134,4 +134,4 @@ def _probabilities(
         return jax.nn.softmax(model.apply(fitted.state.params, test.inputs))
 
     seeds = config.seed + np.arange(config.class_seeds, dtype=np.uint32)
-    return np.asarray(sweep(run, {"seed": seeds}).result)
+    return np.asarray(config.from_seeds(name, run, seeds))

@@ -11,7 +11,6 @@ compiled loop, and its losses are held against those that PyTorch recorded.
 """
 
 import dataclasses
-from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,7 +21,7 @@ import optax
 
 import funclearn as fl
 from experiments._torch_random import neuromatch_data, neuromatch_network
-from experiments.harness import Count, Momentum, Positive, Settings
+from experiments.harness import Count, Momentum, Positive, Resumable
 from funclearn.models import WideNetParams, wide_net
 
 SOURCES = ("Neuromatch, Gradient Descent and AutoGrad",)
@@ -31,7 +30,7 @@ TORCH_RUN = Path(__file__).with_name("wide_net_torch.npz")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Config(Settings):
+class Config(Resumable):
     """Settings of the experiment."""
 
     epochs: Count = 1847
@@ -75,20 +74,19 @@ def torch_run() -> tuple[np.ndarray, WideNetParams]:
         return run["losses"], WideNetParams(*last)
 
 
-@partial(jax.jit, static_argnames="config")
 def train(params: WideNetParams, data: fl.Dataset, config: Config) -> fl.Run:
     """Minimises the mean squared error by gradient descent with momentum."""
     optimizer = optax.sgd(config.learning_rate, config.momentum)
     objective = fl.make_objective(wide_net, fl.losses.mse)
     step = fl.make_train_step(objective, optimizer)
     state = fl.init_state(jax.random.key(0), params, optimizer)
-    return fl.fit(step, state, data, epochs=config.epochs)
+    return config.fit("wide_net", step, state, data, epochs=config.epochs)
 
 
 def study(config: Config) -> Result:
     """Trains the network, and holds its losses against PyTorch's."""
     start, data = initial_params(), fl.Dataset(*map(jnp.asarray, neuromatch_data()))
-    run = jax.device_get(train(start, data, config))
+    run = jax.device_get(config.compiled(train, "config")(start, data, config))
     torch_losses, torch_params = torch_run()
     losses = run.history.loss
     shared = min(len(losses), len(torch_losses))

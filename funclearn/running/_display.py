@@ -1,0 +1,55 @@
+"""Where a run is, on a terminal: two lines that are drawn over by rich."""
+
+import time
+import weakref
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from funclearn.running._lines import Drawn
+from funclearn.running._seen import Seen
+from funclearn.running._stream import Stream
+
+if TYPE_CHECKING:
+    from funclearn.running._region import Region
+
+__all__ = ["Display"]
+
+
+class Display(Drawn):
+    """Two lines on a terminal, drawn about four times a second.
+
+    rich is imported when they are first drawn: a run that is over by then draws a plain
+    line. There is no thread: nothing is drawn but by `show`.
+    """
+
+    def __init__(
+        self, stream: Stream, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        super().__init__(stream, clock=clock)
+        self._region: Region | None = None
+
+    def note(self, text: str) -> None:
+        """Writes a line above."""
+        if self._region is None or self._closed:
+            super().note(text)
+        else:
+            self._region.note(text)
+
+    def _draw(self, seen: Seen) -> None:
+        if self._region is None:
+            if self._closed:
+                super()._draw(seen)
+                return
+            from funclearn.running._region import Region
+
+            self._region = Region(self._stream)
+            # Whoever forgets to close it gets the cursor back all the same.
+            weakref.finalize(self, self._region.close)
+        self._region.draw(seen)
+
+    def _end(self) -> None:
+        try:
+            super()._end()
+        finally:
+            if self._region is not None:
+                self._region.close()

@@ -1,0 +1,133 @@
+"""Where a run is, in lines of plain text."""
+
+import time
+from collections.abc import Callable
+from types import TracebackType
+
+from funclearn.running._seen import Seen, line
+from funclearn.running._stream import Stream
+
+__all__ = ["Drawn", "Lines", "Rewritten", "Silent"]
+
+# The log of a machine stays readable after a day.
+_LINE_SECONDS = 10.0
+
+# As often as one can read.
+_SECONDS = 0.25
+
+
+class Silent:
+    """Shows nothing."""
+
+    def show(self, seen: Seen) -> None:
+        """Does nothing."""
+
+    def note(self, text: str) -> None:
+        """Does nothing."""
+
+    def close(self, text: str | None = None) -> None:
+        """Does nothing."""
+
+    def __enter__(self) -> "Silent":
+        """Returns itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Closes it."""
+        self.close()
+
+
+class Drawn(Silent):
+    """Draws what is seen, but not more often than every so many seconds.
+
+    A run that is over before the first time draws its end only.
+    """
+
+    def __init__(
+        self,
+        stream: Stream,
+        seconds: float = _SECONDS,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._stream = stream
+        self._seconds = seconds
+        self._clock = clock
+        self._due = clock() + seconds
+        self._seen: Seen | None = None
+        self._closed = False
+        self._drawn: Seen | None = None
+
+    def show(self, seen: Seen) -> None:
+        """Draws it if it is time to."""
+        self._seen = seen
+        now = self._clock()
+        if now >= self._due and not self._stream.broken and not self._closed:
+            self._due = now + self._seconds
+            self._draw(seen)
+            self._drawn = seen
+
+    def note(self, text: str) -> None:
+        """Writes a line."""
+        self._write(f"{text}\n")
+
+    def close(self, text: str | None = None) -> None:
+        """Draws what was seen last, and writes a last line if there is one."""
+        if self._closed:
+            return
+        self._closed = True
+        try:
+            self._end()
+        finally:
+            if text is not None:
+                self._write(f"{text}\n")
+
+    def _draw(self, seen: Seen) -> None:
+        self._write(f"{line(seen)}\n")
+
+    def _end(self) -> None:
+        if self._seen is not None and self._seen is not self._drawn:
+            self._draw(self._seen)
+
+    def _write(self, text: str) -> None:
+        self._stream.write(text)
+        self._stream.flush()
+
+
+class Lines(Drawn):
+    """A line every ten seconds, for files and logs."""
+
+    def __init__(
+        self, stream: Stream, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        super().__init__(stream, _LINE_SECONDS, clock)
+
+
+class Rewritten(Drawn):
+    """One line that is written over, for notebooks; no widgets."""
+
+    _width = 0
+
+    def note(self, text: str) -> None:
+        """Writes a line above."""
+        self._over(text, "\n")
+        self._width = 0
+        if self._drawn is not None and not self._closed:
+            self._draw(self._drawn)
+
+    def _draw(self, seen: Seen) -> None:
+        self._over(line(seen), "")
+
+    def _end(self) -> None:
+        super()._end()
+        if self._width:
+            self._write("\n")
+
+    def _over(self, text: str, end: str) -> None:
+        # Blanks over what is left of a longer line.
+        self._write("\r" * (self._width > 0) + text.ljust(self._width) + end)
+        self._width = len(text)

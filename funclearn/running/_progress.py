@@ -1,0 +1,110 @@
+"""What a run shows of itself: on a terminal, in a notebook, in a file."""
+
+import os
+import sys
+from types import TracebackType
+from typing import Any, Protocol, runtime_checkable
+
+from funclearn._words import described
+from funclearn.running._display import Display
+from funclearn.running._lines import Lines, Rewritten, Silent
+from funclearn.running._seen import Seen
+from funclearn.running._stream import File, Stream
+
+__all__ = ["Progress", "Seen", "progress"]
+
+
+@runtime_checkable
+class Progress(Protocol):
+    """What a run is shown on; a context manager that closes itself."""
+
+    def show(self, seen: Seen) -> None:
+        """Shows where the run is. It is called after every chunk: it must be fast."""
+        ...
+
+    def note(self, text: str) -> None:
+        """Says something once, on a line of its own."""
+        ...
+
+    def close(self, text: str | None = None) -> None:
+        """Ends it, with a last line if there is one. It may be called again."""
+        ...
+
+    def __enter__(self) -> "Progress":
+        """Returns itself."""
+        ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Closes it."""
+        ...
+
+
+def progress(wanted: object, *, stream: File | None = None) -> Progress:
+    """What a run is shown on.
+
+    Args:
+        wanted: True shows two lines on a terminal, drawn over about four times a
+            second; in a notebook one line that is written over; elsewhere a line every
+            ten seconds. None does so on terminals and in notebooks alone. False shows
+            nothing. An object of one's own with the methods `show(seen)`, `note(text)`
+            and `close(text)` is used as it is.
+        stream: where to write; the stream of errors if it is None, in a notebook that
+            of output.
+
+    Returns:
+        A context manager, whose failures to write are no failures of the run.
+
+    Raises:
+        TypeError: if `wanted` is none of these.
+    """
+    if wanted is False:
+        return Silent()
+    if wanted is not True and wanted is not None:
+        return _own(wanted)
+    if stream is None and _in_notebook():
+        return Rewritten(Stream(sys.stdout))
+    target = Stream(sys.stderr if stream is None else stream)
+    if target.broken:
+        return Silent()
+    if target.isatty() and os.environ.get("TERM", "") not in ("dumb", "unknown"):
+        return Display(target)
+    return Silent() if wanted is None else Lines(target)
+
+
+class _Own(Silent):
+    """An object of the user's without the methods of a context manager."""
+
+    def __init__(self, own: Any) -> None:
+        self._own = own
+
+    def show(self, seen: Seen) -> None:
+        self._own.show(seen)
+
+    def note(self, text: str) -> None:
+        self._own.note(text)
+
+    def close(self, text: str | None = None) -> None:
+        self._own.close(text)
+
+
+def _own(own: object) -> Progress:
+    if isinstance(own, Progress):
+        return own
+    methods = [getattr(own, name, None) for name in ("show", "note", "close")]
+    if isinstance(own, type) or not all(map(callable, methods)):
+        raise TypeError(
+            "progress must be True, False, None, or an object with the methods show, "
+            f"note and close; got {described(own)}."
+        )
+    return _Own(own)
+
+
+def _in_notebook() -> bool:
+    """Whether cells are run here: a shell of IPython that has a kernel."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    return getattr(shell, "kernel", None) is not None

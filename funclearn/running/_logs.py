@@ -5,7 +5,7 @@ A run resumes from its own exact store, from which a log is mended where the two
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from jaxtyping import PyTree
 
@@ -21,6 +21,7 @@ KINDS = ("csv", "jsonl", "tensorboard")
 _FORMATS = {"csv": csv_format, "jsonl": json_format}
 
 
+@runtime_checkable
 class Log(Protocol):
     """What rows of a history are added to while a run goes on."""
 

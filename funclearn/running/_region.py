@@ -72,9 +72,12 @@ class Region:
         if self._seen is None:
             return
         # Some terminals begin a new line after the last column.
-        for pieces in layout(self._seen, options.max_width - 1, options.ascii_only):
+        width = options.max_width - 1
+        for pieces in layout(self._seen, width, options.ascii_only):
             made = [(text, _STYLES.get(kind, "")) for kind, text in pieces]
-            yield Text.assemble(*made, no_wrap=True, overflow="crop")
+            line = Text.assemble(*made, no_wrap=True)
+            line.truncate(width, overflow="crop")
+            yield line
 
 
 def layout(seen: Seen, width: int, ascii_only: bool) -> list[Pieces]:

@@ -196,24 +196,23 @@ def _column(spec: str, values: np.ndarray, odd: np.ndarray) -> tuple[str, list[o
 def _shortest(values: np.ndarray) -> np.ndarray:
     """In float64 the shortest decimals that round to values of a narrower type."""
     info = jnp.finfo(values.dtype)
-    exact = values.astype(np.float64)
-    short = exact.copy()
     most = math.ceil(1 + (info.nmant + 1) * math.log10(2))
-    # Every decimal of `precision` digits comes back whole, but from a subnormal.
-    size = np.abs(exact)
-    tiny = bool(np.any((size < float(info.tiny)) & (size > 0)))
+    # NaN, infinities and zeros have no digits, and signalling NaN no quiet cast.
     with np.errstate(all="ignore"):
+        exact = values.astype(np.float64)
+        short = exact.copy()
+        size = np.abs(exact)
+        # Every decimal of `precision` digits comes back whole, but from a subnormal.
+        tiny = bool(np.any((size < float(info.tiny)) & (size > 0)))
         power = 10.0 ** -np.floor(np.log10(size))
         # Nine digits are those that are written anyway.
         for digits in range(min(most, 8), 0 if tiny else info.precision - 1, -1):
             scale = power * 10.0 ** (digits - 1)
-            scaled = exact * scale
-            rounded = np.rint(scaled)
-            candidate = rounded / scale
-            # Of two decimals equally near, rounding here may choose another than %.
-            clear = np.abs(np.abs(scaled - rounded) - 0.5) > 1e-6
-            same = candidate.astype(values.dtype) == values
-            short = np.where(clear & same, candidate, short)
+            candidate = np.rint(exact * scale) / scale
+            # The decimal itself is near, on either side.
+            same = (candidate * (1 - 1e-15)).astype(values.dtype) == values
+            same &= (candidate * (1 + 1e-15)).astype(values.dtype) == values
+            short = np.where(same, candidate, short)
     return short
 
 

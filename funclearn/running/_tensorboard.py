@@ -106,7 +106,8 @@ class Events:
         if stop == start:
             return
         steps = drawn(start, stop)
-        self._draw(steps, jax.tree.map(lambda leaf: leaf[steps - start - 1], rows))
+        if len(steps):
+            self._draw(steps, jax.tree.map(lambda leaf: leaf[steps - start - 1], rows))
         last = jax.tree.map(lambda leaf: np.array(leaf[-1:]), rows)
         self._last = None if stop in steps[-1:] else (stop, last)
         if time.monotonic() >= self._due:
@@ -118,11 +119,13 @@ class Events:
         if self._closed:
             return
         self._closed = True
-        if self._last is not None:
-            self._draw(np.array([self._last[0]]), self._last[1])
-        self._flush()
-        with naming(self._path):
-            self._writer.close()
+        try:
+            if self._last is not None:
+                self._draw(np.array([self._last[0]]), self._last[1])
+            self._flush()
+        finally:
+            with naming(self._path):
+                self._writer.close()
 
     def _draw(self, steps: Int[np.ndarray, " points"], rows: PyTree) -> None:
         summary = self._package.Summary

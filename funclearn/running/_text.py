@@ -72,7 +72,8 @@ class Text:
             return 0
         with _opened(self._path, "rb") as file:
             head = self._form.head
-            if file.read(len(head)) != head:
+            first = b"".join([head, *self._form.lines(0, read(0, min(1, rows)))])
+            if file.read(len(first)) != first:
                 return 0
             if rows == 0:
                 return len(head)
@@ -122,7 +123,7 @@ def _opened(path: Path, mode: str) -> io.FileIO:
     if path.exists() and not path.is_file():
         # A pipe would wait for a reader.
         raise OSError(errno.EINVAL, "Not a regular file", str(path))
-    return io.FileIO(path, mode)
+    return io.FileIO(str(path), mode)
 
 
 @contextlib.contextmanager

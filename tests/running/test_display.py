@@ -1,5 +1,6 @@
 """Two lines on a terminal."""
 
+import contextlib
 import fcntl
 import gc
 import io
@@ -118,17 +119,23 @@ def test_it_costs_little(file, seen):
 
 @pytest.fixture
 def terminal(monkeypatch):
-    """A terminal of 80 columns as the streams of this process, and what it shows."""
+    """A terminal of 80 columns, and what it shows."""
     ours, theirs = pty.openpty()
     os.set_blocking(ours, False)
     resize(theirs, 80)
     monkeypatch.setenv("TERM", "xterm-256color")
     monkeypatch.delenv("COLUMNS", raising=False)
     with os.fdopen(theirs, "w", encoding="utf-8") as file:
-        monkeypatch.setattr(sys, "stderr", file)
-        monkeypatch.setattr(sys, "stdout", file)
         yield file, lambda: os.read(ours, 1 << 16).decode()
     os.close(ours)
+
+
+def streams(file, output=None):
+    """Makes it the streams of this process; pytest sets its own before a test."""
+    stack = contextlib.ExitStack()
+    stack.enter_context(contextlib.redirect_stdout(output or file))
+    stack.enter_context(contextlib.redirect_stderr(file))
+    return stack
 
 
 def resize(file, columns):
@@ -149,19 +156,19 @@ def test_a_terminal_that_is_resized(terminal, clock, seen):
 
 def test_what_is_printed_goes_above(terminal, clock, seen):
     file, read = terminal
-    with display(file, clock) as shown:
-        clock.now = 1.0
-        shown.show(seen())
-        read()
-        print("from a callback")
-        assert "10 / 100" in read().split("from a callback")[1]
-    assert sys.stdout is file and sys.stderr is file
+    with streams(file):
+        with display(file, clock) as shown:
+            clock.now = 1.0
+            shown.show(seen())
+            read()
+            print("from a callback")
+            assert "10 / 100" in read().split("from a callback")[1]
+        assert sys.stdout is file and sys.stderr is file
 
 
-def test_output_to_a_file_stays_there(terminal, clock, seen, monkeypatch):
-    output = io.StringIO()
-    monkeypatch.setattr(sys, "stdout", output)
-    with display(terminal[0], clock) as shown:
+def test_output_to_a_file_stays_there(terminal, clock, seen):
+    output, (file, _) = io.StringIO(), terminal
+    with streams(file, output), display(file, clock) as shown:
         clock.now = 1.0
         shown.show(seen())
         print("result")
@@ -170,13 +177,14 @@ def test_output_to_a_file_stays_there(terminal, clock, seen, monkeypatch):
 
 def test_a_display_that_nobody_closed_gives_the_cursor_back(terminal, clock, seen):
     file, read = terminal
-    shown = display(file, clock)
-    clock.now = 1.0
-    shown.show(seen())
-    assert HIDE in read()
-    del shown
-    gc.collect()
-    assert SHOW in read() and sys.stdout is file
+    with streams(file):
+        shown = display(file, clock)
+        clock.now = 1.0
+        shown.show(seen())
+        assert HIDE in read()
+        del shown
+        gc.collect()
+        assert SHOW in read() and sys.stdout is file
 
 
 def test_a_terminal_that_goes_away(clock, seen):

@@ -166,7 +166,8 @@ def _cells(leaf: np.ndarray, *, finite: bool) -> tuple[list[str], list[list[obje
         leaf: `(n, ...)`.
         finite: whether to write `null` for what is not finite.
     """
-    flat = np.reshape(leaf, (len(leaf), math.prod(np.shape(leaf)[1:]))).T
+    leaf = np.asarray(leaf)
+    flat = leaf.reshape(len(leaf), math.prod(leaf.shape[1:])).T
     if flat.dtype == bool:
         words = np.array(["false", "true"] if finite else ["0", "1"], object)
         return ["%s"] * len(flat), [words[part.astype(int)].tolist() for part in flat]

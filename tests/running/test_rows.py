@@ -66,7 +66,7 @@ def test_every_number_reads_back_to_the_same_bits(dtype):
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
 def test_numbers_are_as_short_as_they_can_be(dtype):
-    """NumPy tells how many digits that is; some have more, that ties could do without."""
+    """NumPy tells how many digits that is; at ties ours may be more."""
 
     def digits(cell):
         return len(cell.split("e")[0].replace(".", "").replace("-", "").strip("0"))
@@ -141,7 +141,7 @@ def test_nested_rows_and_arrays():
 
     large = np.arange(34, dtype=np.float32).reshape(2, 17)
     rows = History(
-        np.array([1.5, 2.5], np.float32),
+        np.array([1.5, 2.5], np.float32),  # pyright: ignore[reportArgumentType]
         {
             "a": [np.array([1, 2]), large],
             "w": np.arange(8.0).reshape(2, 2, 2),

@@ -1,10 +1,11 @@
 """The words for where a run is."""
 
 import math
+from typing import Any
 
 import pytest
 
-SEEN = dict(
+SEEN: dict[str, Any] = dict(
     epoch=1200,
     epochs=100_000,
     loss=0.0123456,

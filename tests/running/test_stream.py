@@ -74,10 +74,9 @@ def test_errors_of_another_kind_are_not_hidden():
 
 @pytest.mark.parametrize("closed", [False, True])
 def test_no_stream_at_all(closed):
-    file = io.StringIO() if closed else None
-    if closed:
-        file.close()
-    one = stream(file)
+    file = io.StringIO()
+    file.close()
+    one = stream(file if closed else None)
     one.write("a")
     one.flush()
     assert one.broken and not one.isatty() and one.fileno() == -1

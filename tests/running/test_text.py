@@ -32,14 +32,18 @@ def opened(tmp_path, request):
 
     form = getattr(_rows, f"{request.param}_format")(ROW)
 
-    def make(rows=0, read=read):
-        text = Text(make.path, form)
-        text.mend(rows, read)
-        return text
+    class Opened:
+        path = tmp_path / "history"
 
-    make.path = tmp_path / "history"
-    make.expected = lambda rows: form.head + b"".join(form.lines(0, read(0, rows)))
-    return make
+        def __call__(self, rows=0, read=read):
+            text = Text(self.path, form)
+            text.mend(rows, read)
+            return text
+
+        def expected(self, rows):
+            return form.head + b"".join(form.lines(0, read(0, rows)))
+
+    return Opened()
 
 
 def test_lines_are_there_after_every_append(opened):

@@ -66,11 +66,12 @@ def assert_resumes(
     a script may be a few more operations further.
 
     A loss of power is simulated where Linux tells which files it has not yet written
-    to the disk (since 6.5; not on a tmpfs): at every kill at which a file that the
-    script changed was not flushed, what its last change added is lost in whole, and it
-    is empty or, if its name is new, missing; or lost in half. Then the script is
-    started once more. What file systems promise beyond POSIX is not relied on.
-    Renamings and removals that a machine may lose are not simulated.
+    to the disk (since 6.5; not on a tmpfs): at every kill at which files that the
+    script changed were not flushed, the newest of them and some of the others lose what
+    their last change added, in whole or the second half; where that leaves nothing and
+    the name is new, the file may be missing. Then the script is started once more. What
+    a file system promises beyond POSIX is not relied on. Renamings and removals that a
+    machine may lose are not simulated.
 
     Args:
         command: what starts the script, and resumes it: the program and its arguments,

@@ -82,7 +82,7 @@ class Script:
         self._copies.keep("killed again")
         self._judge(self._start("killed again", f"{story}, and, resumed, {again}"))
         if unsafe:
-            self._lose_power(story, *self.random.choice(unsafe))
+            self._lose_power(story, unsafe)
 
     def _later(self, first: Ended) -> Kill:
         """A moment in a run that resumes another."""
@@ -120,17 +120,23 @@ class Script:
             if self.sees_flushes and path.is_file() and unflushed(path):
                 yield path, growth
 
-    def _lose_power(self, story: str, path: Path, growth: Growth) -> None:
+    def _lose_power(self, story: str, unsafe: Sequence[tuple[Path, Growth]]) -> None:
         self._copies.fill("killed")
-        name = path.relative_to(self._folder)
-        new = not (self._copies.aside / "initial" / name).exists()
-        how = damaged(path, growth, new, self.random)
-        if how is None:
+        newest = max(path.stat().st_mtime_ns for path, _ in unsafe)
+        lost = []
+        for path, growth in unsafe:
+            # Of the others, some may have reached the disk.
+            if path.stat().st_mtime_ns == newest or self.random.random() < 0.5:
+                name = path.relative_to(self._folder)
+                new = not (self._copies.aside / "initial" / name).exists()
+                how = damaged(path, growth, new, self.random)
+                lost += [f"{name} {how}"] * (how is not None)
+        if not lost:
             return
         self.losses += 1
         self._copies.keep("damaged")
-        words = f"{story}, by a loss of power that left {name}, not yet flushed, {how}"
-        self._judge(self._start("damaged", words))
+        words = f"{story}, by a loss of power that left, not yet flushed, "
+        self._judge(self._start("damaged", words + ", ".join(lost)))
 
     def _start(self, state: str, story: str, kill: Kill | None = None) -> Ended:
         """Starts it in a folder filled from a copy; fails if it ends, but not well."""

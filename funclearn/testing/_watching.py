@@ -85,7 +85,8 @@ class Changes:
         elif kind == "deleted":
             self.grown.pop(path, None)
             self._sizes.pop(path, None)
-        if kind in ("created", "modified"):
+        # Also of what was renamed: it may have been by the time its writes are told.
+        if kind != "deleted":
             before, now = self._sizes.get(path, 0), _size(path)
             if now != before:
                 self.grown[path] = Growth(before, now)

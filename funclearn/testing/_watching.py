@@ -3,6 +3,7 @@
 import os
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -182,7 +183,11 @@ def watching(folder: Path) -> Iterator[Changes]:
         yield _Polled(folder)
         return
     try:
-        yield changes
+        with warnings.catch_warnings():
+            # Of folders made quickly one within the other, watchdog hears twice, says
+            # so, and would lose its thread where warnings are errors.
+            warnings.filterwarnings("ignore", module="watchdog")
+            yield changes
     finally:
         observer.stop()
         observer.join()

@@ -28,6 +28,9 @@ from funclearn.training import TrainState
 __all__ = ["Folder", "Resumed"]
 
 
+_NOTES = frozenset({"history", "program", "jax", "key"})
+
+
 class Resumed(NamedTuple):
     """Where a run goes on: its state, and what its stopping rule remembers."""
 
@@ -78,8 +81,14 @@ class Folder:
         found = checkpoints.latest(self.path)
         if found is None:
             return None
-        self._check_program(found.notes)
-        state, more, saved = checkpoints.read(
+        notes = found.notes or {}
+        if not _NOTES <= set(notes):
+            raise CheckpointError(
+                f"{found.path} was not saved by a run: it lacks "
+                f"{', '.join(sorted(_NOTES - set(notes)))}."
+            )
+        self._check_program(notes)
+        state, more, _ = checkpoints.read(
             self.path,
             like,
             more_like={"watch": watch},
@@ -87,8 +96,8 @@ class Folder:
             config=self._config,
             data=self._data,
         )
-        self._check_start(like, saved.notes)
-        history.load(saved.notes["history"])
+        self._check_start(like, notes)
+        history.load(notes["history"])
         self.saved = history.number
         return Resumed(state, more["watch"])
 

@@ -43,3 +43,10 @@ def check_same(run, whole):
     assert (run.stop is None) == (whole.stop is None)
     if run.stop is not None:
         assert bits(run.stop.watch) == bits(whole.stop.watch)
+
+
+def other(**changes):
+    """Arguments of a run that differ in one thing."""
+    step, state = changes.pop("begun", (STEP, START))
+    data = changes.pop("data", DATA)
+    return (step, state, data), {"epochs": 20, "progress": False, **changes}

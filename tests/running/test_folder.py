@@ -65,6 +65,12 @@ def test_another_version_of_jax_may_write_programs_down_otherwise(kept, monkeypa
     run(other, state, DATA, epochs=300, folder=kept, **QUIET)
 
 
+def test_a_checkpoint_that_is_of_no_run_is_refused(tmp_path):
+    fl.checkpoints.save(tmp_path, START)
+    with pytest.raises(fl.checkpoints.CheckpointError, match="not saved by a run"):
+        run(STEP, START, DATA, epochs=3, folder=tmp_path, **QUIET)
+
+
 def test_the_checkpoint_is_readable_by_itself(kept):
     state = fl.checkpoints.restore(kept, START)
     whole = fl.fit(STEP, START, DATA, epochs=300)

@@ -66,6 +66,7 @@ def test_a_file_holds_what_was_written_and_what_is_beyond_is_cut_off(tmp_path):
     assert [mark["rows"] for mark in marks] == [3, 4, 9]
     with path.open("ab") as file:
         file.write(b"half a row")
+    again = history
     for mark in reversed(marks):
         again = History(ROW, path)
         again.load(mark)

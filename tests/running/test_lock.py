@@ -34,6 +34,7 @@ def test_the_lock_of_a_killed_process_is_gone(tmp_path):
     child = subprocess.Popen(
         [sys.executable, "-c", HOLD, str(tmp_path)], stdout=subprocess.PIPE, text=True
     )
+    assert child.stdout is not None
     assert child.stdout.readline() == "held\n"
     with pytest.raises(ValueError, match=f"process {child.pid} runs in"):
         with locked(tmp_path):

@@ -67,7 +67,8 @@ def test_a_signal_ends_it_saved_and_it_goes_on(number, kind, status, tmp_path):
     assert bits(left.state) == bits(
         fl.fit(STEP, START, DATA, epochs=int(left.epochs)).state
     )
-    assert fl.checkpoints.latest(tmp_path).step == int(left.epochs)
+    saved = fl.checkpoints.latest(tmp_path)
+    assert saved is not None and saved.step == int(left.epochs)
     assert display.notes == [str(caught.value)] and display.closed
     whole = fl.fit(STEP, START, DATA, epochs=300)
     check_same(run(STEP, START, DATA, epochs=300, progress=False, **kept), whole)
@@ -75,7 +76,7 @@ def test_a_signal_ends_it_saved_and_it_goes_on(number, kind, status, tmp_path):
 
 def test_without_a_folder_a_signal_gives_back_the_run():
     ask = asking(signal.SIGINT)
-    with pytest.raises(KeyboardInterrupt, match="nothing was saved") as caught:
+    with pytest.raises(Interrupted, match="nothing was saved") as caught:
         run(STEP, START, DATA, epochs=300, callbacks=[ask], progress=False)
     assert int(caught.value.run.epochs) > 5
 
@@ -139,7 +140,7 @@ def test_a_disk_that_fails_gives_back_the_run(tmp_path, monkeypatch):
         run(STEP, START, DATA, epochs=300, **quiet)
     left, saved = caught.value.run, fl.checkpoints.latest(tmp_path)
     assert isinstance(caught.value.__cause__, OSError)
-    assert 0 < saved.step < int(left.epochs)
+    assert saved is not None and 0 < saved.step < int(left.epochs)
     monkeypatch.setattr(fl.checkpoints, "save", real)
     whole = fl.fit(STEP, START, DATA, epochs=300)
     check_same(run(STEP, START, DATA, epochs=300, resume=True, **quiet), whole)

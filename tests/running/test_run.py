@@ -1,6 +1,5 @@
 """The host loop: the bits of `fit` in chunks, in a folder, cut and gone on with."""
 
-import itertools
 import json
 
 import jax
@@ -14,12 +13,12 @@ from funclearn.running import run
 from tests.running.running_setting import (
     DATA,
     EVALUATE,
-    OBJECTIVE,
     START,
     STEP,
     begin,
     bits,
     check_same,
+    other,
 )
 
 SEEN = {"evaluate": EVALUATE}
@@ -61,7 +60,7 @@ def test_the_logs_hold_every_epoch_once(tmp_path):
     np.testing.assert_array_equal(table["loss"].astype("f4"), made.history.loss)
     lines = (tmp_path / "history.jsonl").read_text().splitlines()
     losses = [json.loads(line)["loss"] for line in lines]
-    np.testing.assert_array_equal(np.float32(losses), made.history.loss)
+    np.testing.assert_array_equal(np.asarray(losses, "f4"), made.history.loss)
 
 
 def test_a_deadline_is_kept_and_gone_beyond(tmp_path):
@@ -77,83 +76,6 @@ def test_a_deadline_is_kept_and_gone_beyond(tmp_path):
     assert np.isnan(late.history.loss[int(late.epochs) :]).all()
     whole, _ = whole_and_data({})
     check_same(run(STEP, START, DATA, epochs=300, **kept), whole)
-
-
-def test_callbacks_get_values_and_are_named_when_they_fail():
-    epochs, rows = [], []
-
-    def watching(report):
-        epochs.append(report.epoch)
-        rows.append(report.rows.loss)
-        return report.state._replace(params=None)  # which changes nothing
-
-    made = run(STEP, START, DATA, epochs=300, progress=False, callbacks=[watching])
-    assert epochs[-1] == 300 and epochs == sorted(epochs)
-    np.testing.assert_array_equal(np.concatenate(rows), made.history.loss)
-    check_same(made, whole_and_data({})[0])
-
-    def failing(report):
-        if report.epoch > 5:
-            raise KeyError("oh")
-
-    with pytest.raises(fl.running.Failed, match=r"callback .*failing raised KeyError"):
-        run(STEP, START, DATA, epochs=300, progress=False, callbacks=[failing])
-
-
-def test_what_a_failure_leaves_is_given_back(tmp_path):
-    counter = itertools.count()
-
-    def failing(report):
-        if next(counter) == 2:
-            raise OSError("no more")
-
-    quiet = {"progress": False, "folder": tmp_path}
-    with pytest.raises(fl.running.Failed, match="no more") as caught:
-        run(STEP, START, DATA, epochs=300, callbacks=[failing], **quiet)
-    left = caught.value.run
-    part = fl.fit(STEP, START, DATA, epochs=int(left.epochs))
-    assert bits(left.state) == bits(part.state)
-    again = run(STEP, START, DATA, epochs=300, resume=True, **quiet)
-    check_same(again, whole_and_data({})[0])
-
-
-@pytest.mark.parametrize("record", [None, lambda state, info, _: state.params])
-def test_a_run_that_diverges_keeps_the_last_good_state(record, tmp_path):
-    step, state = begin(optax.sgd(2.0))
-    quiet = {"progress": False, "folder": tmp_path, "record": record}
-    with pytest.warns(RuntimeWarning, match="the run diverged: in epoch"):
-        made = run(step, state, DATA, epochs=500, **quiet)
-    assert made.reason.name == "diverged"
-    kept = fl.fit(step, state, DATA, epochs=int(made.state.epoch))
-    assert bits(made.state) == bits(kept.state)
-    assert all(np.isfinite(leaf) for leaf in made.state.params)
-    after = fl.fit(step, made.state, DATA, epochs=3)
-    assert not np.isfinite(after.history.loss[-1])
-    saved = fl.checkpoints.latest(tmp_path)
-    assert saved.step == int(made.state.epoch)
-    if record is None:
-        losses = np.asarray(made.history.loss)[: int(made.epochs)]
-        assert np.isfinite(losses[:-1]).all() and not np.isfinite(losses[-1])
-        found = fl.diagnosis.explain_divergence(
-            made, OBJECTIVE, step, state, DATA, learning_rate=2.0
-        )
-        assert found.not_finite_epoch == int(made.epochs)
-
-
-def test_a_rule_that_ends_it_before_is_obeyed():
-    step, state = begin(optax.sgd(2.0))
-    rule = fl.stopping.diverged()
-    whole = fl.fit(step, state, DATA, epochs=500, stop=rule)
-    made = run(step, state, DATA, epochs=500, stop=rule, progress=False)
-    check_same(made, whole)
-    assert made.reason.name == "diverged"
-
-
-def other(**changes):
-    """Arguments of a run that differ in one thing."""
-    step, state = changes.pop("begun", (STEP, START))
-    data = changes.pop("data", DATA)
-    return (step, state, data), {"epochs": 20, "progress": False, **changes}
 
 
 REFUSED = {
@@ -196,42 +118,6 @@ def test_a_folder_with_a_run_is_not_written_over(tmp_path):
     run(*given, **options)
     with pytest.raises(ValueError, match=r"folder holds a run already.*resume=True"):
         run(*given, **options)
-
-
-BAD = {
-    "epochs": ({"epochs": -1}, ValueError, "epochs"),
-    "within": ({"within": 0.0}, ValueError, "within must be positive"),
-    "save_every": ({"save_every": -1.0}, ValueError, "save_every"),
-    "keep": ({"keep": 0}, ValueError, "keep must be at least 1"),
-    "logs": ({"logs": ("xml",)}, ValueError, "logs must be some of csv"),
-    "log": ({"logs": "csv"}, ValueError, "logs must be some of csv"),
-    "batch size": ({"batch_size": 99}, ValueError, "batch_size"),
-    "unknown": ({"batchsize": 9}, TypeError, "run has no argument batchsize"),
-    "data": ({"data": DATA._replace(targets="no")}, TypeError, "train"),
-    "rule": ({"stop": 3}, TypeError, "stop"),
-    "callback": ({"callbacks": [3]}, TypeError, "callbacks"),
-    "config": ({"config": {"a": object()}}, (TypeError, ValueError), "config"),
-}
-
-
-@pytest.mark.parametrize("change, kind, message", BAD.values(), ids=BAD)
-def test_bad_input_is_refused_before_anything_is_written(
-    change, kind, message, tmp_path
-):
-    folder = tmp_path / "run"
-    given, options = other(folder=folder, **change)
-    with pytest.raises(kind, match=message):
-        run(*given, **options)
-    assert not folder.exists()
-
-
-def test_a_folder_that_is_a_file_is_refused(tmp_path):
-    path = tmp_path / "file"
-    path.write_text("mine")
-    given, options = other(folder=path)
-    with pytest.raises(OSError, match="file"):
-        run(*given, **options)
-    assert path.read_text() == "mine"
 
 
 def test_no_epochs_and_double_precision(float64, tmp_path):

@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 
@@ -15,15 +16,18 @@ raise {0}("told so", None, {1})
 """
 
 
+A_RUN: Any = "a run"
+
+
 def test_they_are_caught_as_what_they_stand_for():
-    interrupted = Interrupted("told so", "a run", signal.SIGINT)
+    interrupted = Interrupted("told so", A_RUN, signal.SIGINT)
     assert isinstance(interrupted, (Stopped, KeyboardInterrupt))
     assert isinstance(interrupted, KeyboardInterrupt) and interrupted.run == "a run"
-    terminated = Terminated("told so", "a run", signal.SIGTERM)
+    terminated = Terminated("told so", A_RUN, signal.SIGTERM)
     assert isinstance(terminated, SystemExit) and terminated.code == 143
     assert isinstance(terminated, Stopped) and str(terminated) == "told so"
     assert not issubclass(Stopped, Exception)
-    failed = Failed("why", "a run")
+    failed = Failed("why", A_RUN)
     assert isinstance(failed, RuntimeError) and failed.run == "a run"
 
 

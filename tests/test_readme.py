@@ -27,7 +27,7 @@ def test_the_experiment_runs(capsys):
     assert "R² is" in shown and shown.split("\n")[0] == outcome.findings[0]
 
 
-def test_the_training_examples_run():
+def test_the_training_examples_run(tmp_path, monkeypatch):
     names = ran(EXAMPLES[1], {})
     one, many = names["one"], names["many"]
     assert many.history.loss.shape == (100, 5000)
@@ -45,6 +45,9 @@ def test_the_training_examples_run():
     assert set(swept.result.reason.name) == {"epochs", "patience", "diverged"}
     found = names["diagnosis"].diagnose(names["best"].result, names["validation"])
     assert found.kind == "cannot tell"  # of two rows
+    monkeypatch.chdir(tmp_path)
+    ran(EXAMPLES[4], names)
+    assert funclearn.checkpoints.latest(tmp_path / "run").step == 20_000
 
 
 def test_the_gradient_example_passes_and_can_fail():

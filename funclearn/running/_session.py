@@ -51,7 +51,7 @@ class Session:
         self._path = None if folder is None else Path(folder)
         self._resume, self._save_every = resume, float(save_every)
         self._keep = integer_at_least("keep", keep, 1)
-        self._logs, self._display = _kinds(logs), display
+        self._logs, self._display = _kinds(logs), progress(display)
         self._within = float("inf") if within is None else float(within)
         self._callbacks, self._config = _functions(callbacks), _writable(config)
 
@@ -68,12 +68,15 @@ class Session:
         """
         stop = program.given
         with contextlib.ExitStack() as stack:
+            display = stack.enter_context(self._display)
             history, folder, logs = History(program.row), None, []
             if self._path is not None:
                 folder = self._opened(self._path, program, stack)
                 history = History(program.row, self._path / "history.rows")
                 state, stop = self._begun(folder, state, program, history)
                 logs = self._opened_logs(self._path, program, history, stack)
+                if history.number:
+                    display.note(f"goes on after epoch {history.number:,}")
             loop = Loop(
                 program,
                 history,
@@ -81,7 +84,7 @@ class Session:
                 folder=folder,
                 save_every=self._save_every,
                 logs=logs,
-                display=stack.enter_context(progress(self._display)),
+                display=display,
                 callbacks=self._callbacks,
                 late=lambda: time.monotonic() - began >= self._within,
             )

@@ -19,6 +19,7 @@ BAD = {
     "unknown": ({"batchsize": 9}, TypeError, "run has no argument batchsize"),
     "data": ({"data": DATA._replace(targets="no")}, TypeError, "train"),
     "rule": ({"stop": 3}, TypeError, "stop"),
+    "progress": ({"progress": 3}, TypeError, "progress must be True, False"),
     "callback": ({"callbacks": [3]}, TypeError, "callbacks"),
     "config": ({"config": {"a": object()}}, (TypeError, ValueError), "config"),
 }

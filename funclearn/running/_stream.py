@@ -78,13 +78,5 @@ class Stream:
             getattr(self._file, method)(*args)
         except BlockingIOError:
             pass  # a terminal that is too slow now gets the next text
-        except BrokenPipeError:
-            self.broken = True
-            if self._file in (sys.__stdout__, sys.__stderr__):
-                # Python writes what is left again at its end, and its exit status
-                # would tell of that failure instead of the run.
-                nowhere = os.open(os.devnull, os.O_WRONLY)
-                os.dup2(nowhere, self.fileno())
-                os.close(nowhere)
         except (OSError, ValueError):  # ValueError: it was closed
             self.broken = True

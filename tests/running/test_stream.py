@@ -82,18 +82,19 @@ def test_no_stream_at_all(closed):
     assert one.broken and not one.isatty() and one.fileno() == -1
 
 
-def test_a_program_whose_reader_left_ends_well():
-    """Without a second failure when Python writes the rest at its end."""
+@pytest.mark.parametrize("name", ["stdout", "stderr"])
+def test_a_program_whose_reader_left_ends_well(name):
+    """Its exit status is its own."""
     from funclearn.running import _stream
 
     # The file alone, since the library takes a second to import.
     code = (
         "import runpy, sys; "
-        f"one = runpy.run_path({_stream.__file__!r})['Stream'](sys.stderr); "
+        f"one = runpy.run_path({_stream.__file__!r})['Stream'](sys.{name}); "
         "one.write('a\\n' * 9); one.flush(); assert one.broken"
     )
     read, write = os.pipe()
     os.close(read)
-    result = subprocess.run([sys.executable, "-c", code], stderr=write, timeout=60)
+    result = subprocess.run([sys.executable, "-c", code], timeout=60, **{name: write})
     os.close(write)
     assert result.returncode == 0

@@ -7,6 +7,7 @@ import io
 import os
 import pty
 import re
+import select
 import struct
 import sys
 import termios
@@ -121,13 +122,20 @@ def test_it_costs_little(file, seen):
 def terminal(monkeypatch):
     """A terminal of 80 columns, and what it shows."""
     ours, theirs = pty.openpty()
-    os.set_blocking(ours, False)
     resize(theirs, 80)
     monkeypatch.setenv("TERM", "xterm-256color")
     monkeypatch.delenv("COLUMNS", raising=False)
     with os.fdopen(theirs, "w", encoding="utf-8") as file:
-        yield file, lambda: os.read(ours, 1 << 16).decode()
+        yield file, lambda: received(ours)
     os.close(ours)
+
+
+def received(ours):
+    """All that was written: it comes a little later, and maybe in parts."""
+    text = b""
+    while select.select([ours], [], [], 0.1 if text else 10)[0]:
+        text += os.read(ours, 1 << 16)
+    return text.decode()
 
 
 def streams(file, output=None):

@@ -5,6 +5,7 @@ import io
 import os
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 
@@ -95,6 +96,7 @@ def test_a_program_whose_reader_left_ends_well(name):
     )
     read, write = os.pipe()
     os.close(read)
-    result = subprocess.run([sys.executable, "-c", code], timeout=60, **{name: write})
+    streams: dict[str, Any] = {name: write}
+    result = subprocess.run([sys.executable, "-c", code], timeout=60, **streams)
     os.close(write)
     assert result.returncode == 0

@@ -49,15 +49,6 @@ def saved_of(path: Path, head: Head) -> Saved:
     return Saved(path, *(getattr(head, name) for name in names))
 
 
-@contextlib.contextmanager
-def _naming(path: Path) -> Iterator[None]:
-    """Puts the file before what is wrong with it."""
-    try:
-        yield
-    except CheckpointError as error:
-        raise CheckpointError(f"{path} {error}") from None
-
-
 def of_step(folder: Path, step: int, use: Callable[[Path, Opened], Found]) -> Found:
     """What `use` makes of the checkpoint of a step.
 
@@ -74,6 +65,8 @@ def of_step(folder: Path, step: int, use: Callable[[Path, Opened], Found]) -> Fo
     try:
         with _opened(path, step) as checkpoint:
             return use(path, checkpoint)
+    except _Gone:
+        raise CheckpointError(f"{path} was removed meanwhile.") from None
     except Damage as damage:
         raise CheckpointError(f"{path} is damaged: {damage}.") from None
 

@@ -23,6 +23,9 @@ _NAMES = """
 DTYPES = {name: np.dtype(getattr(jnp, name)) for name in _NAMES if hasattr(jnp, name)}
 """The types of numbers that a checkpoint can hold, by name."""
 
+# Asking a dtype for its name takes longer than all else that is asked of a leaf.
+_NAMED = {dtype: name for name, dtype in DTYPES.items()}
+
 Number: TypeAlias = bool | int | float | complex
 
 
@@ -79,17 +82,18 @@ def facts_of(name: str, leaf: Any) -> Leaf:
         TypeError: if it is something else, or of a type that cannot be held.
     """
     if _is_number(leaf):
-        number = np.asarray(leaf).dtype.name
-        if number in DTYPES:
+        number = _NAMED.get(np.asarray(leaf).dtype)
+        if number is not None:
             return Leaf(number, (), python=True)
     dtype, shape = getattr(leaf, "dtype", None), getattr(leaf, "shape", None)
     if dtype is not None and shape is not None:
         if is_key(dtype):
             return _key_facts(dtype, tuple(shape))[0]
-        dtype = np.dtype(dtype).name if isinstance(dtype, np.dtype | type) else ""
-        if dtype in DTYPES:
-            weak = bool(getattr(leaf, "weak_type", False))
-            return Leaf(dtype, tuple(shape), weak=weak)
+        if isinstance(dtype, np.dtype):
+            named = _NAMED.get(dtype) or _NAMED.get(dtype.newbyteorder("="))
+            if named is not None:
+                weak = bool(getattr(leaf, "weak_type", False))
+                return Leaf(named, tuple(shape), weak=weak)
     raise TypeError(
         f"{name} must be an array of numbers, a typed key, or a number of at most 64 "
         f"bits; got {described(leaf)}."

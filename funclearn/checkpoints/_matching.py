@@ -22,8 +22,9 @@ _TOLD = 4  # differences that a message names
 def check_match(
     head: Head,
     likes: Mapping[str, PyTree],
-    config: dict[str, Any] | None,
-    data: str | None,
+    *,
+    config: dict[str, Any] | None = None,
+    data: str | None = None,
 ) -> None:
     """Refuses a checkpoint of another run.
 

@@ -38,7 +38,7 @@ def latest(folder: str | os.PathLike[str]) -> Saved | None:
     """What the newest whole checkpoint of a folder says of itself; None without one.
 
     All checksums are compared. A file that is damaged is passed over, with a
-    `CheckpointWarning` that names it.
+    `CheckpointWarning` that names it; so None can mean that none is whole.
 
     Args:
         folder: where states were saved.
@@ -143,15 +143,18 @@ def read(
     config, data = as_json("config", config), fingerprint_of(data)
 
     def loaded(path: Path, checkpoint: Opened) -> Checkpoint:
-        saved = saved_of(path, checkpoint.head)
-        likes = {"state": like}
+        head, likes = checkpoint.head, {"state": like}
+        saved = saved_of(path, head)
+        check_match(head, likes, config=config, data=data)
         if more_like is not None:
-            likes["more"] = more_like(saved) if _is_function(more_like) else more_like
-        check_match(checkpoint.head, likes, config, data)
-        heads = {name: checkpoint.head.trees[name].leaves for name in likes}
-        numbers = checkpoint.numbers({path for one in heads.values() for path in one})
+            # What there is to know of another run says nothing of this one's shapes.
+            asked = _is_function(more_like) and "more" in head.trees
+            likes["more"] = more_like(saved) if asked else more_like
+            check_match(head, {"more": likes["more"]})
+        entries = {name: head.trees[name].leaves for name in likes}
+        numbers = checkpoint.numbers({path for one in entries.values() for path in one})
         trees = {
-            name: restored(name, heads[name], numbers, one)
+            name: restored(name, entries[name], numbers, one)
             for name, one in likes.items()
         }
         return Checkpoint(trees["state"], trees.get("more"), saved)

@@ -90,6 +90,14 @@ def test_one_that_is_removed_meanwhile_makes_way_for_newer_ones(paths, monkeypat
     assert_same(restore(folder, plain()), plain(3))
 
 
+def test_one_of_a_step_that_is_removed_meanwhile_is_told(paths, monkeypatch):
+    before = finding.listed(paths[0].parent)
+    monkeypatch.setattr(finding, "listed", lambda folder: before)
+    paths[1].unlink()
+    with pytest.raises(CheckpointError, match="was removed meanwhile"):
+        restore(paths[0].parent, plain(), step=1)
+
+
 def test_what_may_not_be_read_is_an_error(paths, monkeypatch):
     def refuse(path, step):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))

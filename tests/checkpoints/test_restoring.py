@@ -175,6 +175,11 @@ def test_the_second_tree_may_follow_from_the_notes(tmp_path):
     save(tmp_path, network(), more=best, notes={"rows": 3})
     got = read(tmp_path, network(), more_like=of_notes)
     assert_same(got.more, best)
+    with pytest.raises(CheckpointError, match="config was saved as None"):
+        read(tmp_path, network(), more_like=lambda saved: 1 / 0, config={})
+    save(tmp_path, network())
+    with pytest.raises(CheckpointError, match="more was not saved"):
+        read(tmp_path, network(), more_like=of_notes)
     module = eqx.filter(eqx.nn.Linear(1, 2, key=jax.random.key(0)), eqx.is_array)
     save(tmp_path, network(), more=module)  # a container that can be called
     assert_same(read(tmp_path, network(), more_like=module).more, module)

@@ -4,6 +4,7 @@ import os
 import random
 import shlex
 import shutil
+import tempfile
 from collections.abc import Iterator, Sequence
 from math import ceil
 from pathlib import Path
@@ -78,11 +79,12 @@ def assert_resumes(
             or one string that is split as a shell does. It inherits the environment
             and the current folder.
         folder: where the script writes. What is in it, as data, is there at each start,
-            and at the end again; it is copied, so let it be small. It is made where
-            there is none.
+            and at the end again. It is copied aside and emptied in between, so let it
+            be small, and the script's own. It is made where there is none.
         result: what must agree: names or globs of files in `folder`, whose bytes are
             compared; or a function of the folder (a `Path`) that returns a pytree of
-            arrays, bytes and other values, compared bit by bit.
+            arrays, bytes and other values, compared bit by bit. Pickles and archives
+            of equal values may differ in bytes: read them.
         kills: after how many writes, spread evenly from the first to the last; None is
             after each.
         seconds: how long one start may take; what takes longer is said to hang.
@@ -130,7 +132,13 @@ def assert_resumes(
         raise ValueError(f"result must name files or be a function; got {result!r}.")
     kills = None if kills is None else integer_at_least("kills", kills, 1)
     seconds = positive_number("seconds", seconds)
-    place = Path(folder).absolute()
+    place = Path(folder).resolve()
+    for other in (Path.cwd(), Path(tempfile.gettempdir()).resolve()):
+        if other.is_relative_to(place):
+            raise ValueError(
+                "folder is emptied before each start, so it must not hold the current "
+                f"or the temporary folder; got {str(place)!r}, which holds {other}."
+            )
     place.mkdir(parents=True, exist_ok=True)
     with Copies(place) as copies:
         script = Script(words, copies, result, seconds)

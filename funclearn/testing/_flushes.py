@@ -59,8 +59,8 @@ def unflushed(path: Path) -> bool:
 
 def sees_flushes(folder: Path) -> bool:
     """Whether `unflushed` can tell in this folder: not so on a tmpfs, for example."""
-    with tempfile.TemporaryDirectory(dir=folder.parent) as beside:
-        probe = Path(beside) / "probe"
+    with tempfile.TemporaryDirectory(dir=folder) as inside:
+        probe = Path(inside) / "probe"
         with open(probe, "wb") as file:
             file.write(b"0")
             file.flush()

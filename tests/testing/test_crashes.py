@@ -262,6 +262,18 @@ def test_bad_arguments(resumes):
         resumes("true", seconds=0)
 
 
+def test_what_must_not_be_emptied_is_refused(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    pattern = "must not hold the current or the temporary folder; got .* which holds"
+    for folder in (".", tmp_path.parent):
+        with pytest.raises(ValueError, match=pattern):
+            assert_resumes("true", folder=folder, result="*")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    with pytest.raises(ValueError, match=pattern):
+        assert_resumes("true", folder=tmp_path / "aside", result="*")
+
+
 def test_the_report_is_one_line():
     report = CrashReport(8, 4, 12, None)
     assert str(report) == (

@@ -3,6 +3,8 @@
 import os
 import random
 import sys
+import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -11,7 +13,7 @@ from funclearn.testing._watching import Growth
 
 
 def test_a_flush_is_seen(tmp_path):
-    if not sees_flushes(tmp_path / "folder"):
+    if not sees_flushes(tmp_path):
         pytest.skip("this system does not show which files are flushed")
     file = tmp_path / "file"
     for mode in ("wb", "ab"):
@@ -26,16 +28,13 @@ def test_a_flush_is_seen(tmp_path):
 
 def test_nothing_is_seen_on_other_systems(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "platform", "darwin")
-    assert not sees_flushes(tmp_path / "folder")
+    assert not sees_flushes(tmp_path)
 
 
 @pytest.mark.skipif(not os.path.isdir("/dev/shm"), reason="has no tmpfs")
 def test_nothing_is_seen_in_memory(tmp_path):
-    import tempfile
-    from pathlib import Path
-
     with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
-        assert not sees_flushes(Path(folder) / "folder")
+        assert not sees_flushes(Path(folder))
 
 
 def ways(tmp_path, growth, new):

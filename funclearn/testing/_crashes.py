@@ -86,7 +86,7 @@ def assert_resumes(
             arrays, bytes and other values, compared bit by bit. Pickles and archives
             of equal values may differ in bytes: read them.
         kills: after how many writes, spread evenly from the first to the last; None is
-            after each.
+            after each. Every kill takes three or four starts.
         seconds: how long one start may take; what takes longer is said to hang.
 
     Returns:

@@ -4,9 +4,10 @@ Linux (since 6.5) tells how many pages of a file it still has to write. A proces
 is killed loses nothing of them; a machine that loses power does. A file without such
 pages has been flushed after its last write, by `fsync` or in the background.
 
-What is not seen, and so not simulated: a renaming or a removal that has not reached
-the disk while the file's bytes have; and, of a file that was changed several times,
-which of its earlier bytes were flushed: they are all taken for safe.
+What is not seen: a renaming or a removal that has not reached the disk while the file's
+bytes have, so that none is simulated; which of the earlier bytes of a file that was
+changed several times were flushed: all are taken for safe; and whether a folder was
+flushed: the name of a new file whose bytes are lost may be lost with them.
 """
 
 import ctypes

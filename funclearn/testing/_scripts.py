@@ -19,6 +19,9 @@ __all__ = ["Script"]
 _TRIES = 5
 """How often a kill is tried whose script ended before it; each time earlier."""
 
+_NAMES = 6
+"""Damaged files that a message names."""
+
 
 class Script:
     """A script under test.
@@ -136,7 +139,9 @@ class Script:
         self.losses += 1
         self._copies.keep("damaged")
         words = f"{story}, by a loss of power that left, not yet flushed, "
-        self._judge(self._start("damaged", words + ", ".join(lost)))
+        words += ", ".join(lost[-_NAMES:])
+        words += f" and {len(lost) - _NAMES} more" * (len(lost) > _NAMES)
+        self._judge(self._start("damaged", words))
 
     def _start(self, state: str, story: str, kill: Kill | None = None) -> Ended:
         """Starts it in a folder filled from a copy; fails if it ends, but not well."""

@@ -35,7 +35,7 @@ class Cut(NamedTuple):
     model: fl.Model = fl.models.linear
     noise: float = 0.1
     batch_size: int = 4
-    whole: tuple[int, ...] = (6,)
+    whole: tuple[int, ...] = (4,)
 
 
 CUTS = {
@@ -45,8 +45,8 @@ CUTS = {
         optax.sgd(0.05, momentum=0.9), model=fl.models.polynomial(3), noise=0.0
     ),
     "Adam": Cut(optax.adam(0.1)),
-    # Six epochs at once would be one more slow compilation.
-    "L-BFGS": Cut(optax.lbfgs(memory_size=2), batch_size=3, whole=(3, 3)),
+    # Four epochs at once would be one more slow compilation.
+    "L-BFGS": Cut(optax.lbfgs(memory_size=2), batch_size=3, whole=(3, 1)),
 }
 
 
@@ -89,9 +89,9 @@ def test_a_run_may_be_cut_anywhere_without_changing_a_bit(name, minibatches):
         return bits(state), bits(history)
 
     wanted = run(*cut.whole)
-    for pieces in [(1,) * 6, (2, 2, 2), (3, 3), (1, 2, 3), (3, 2, 1)]:
+    # Every number of epochs is a compilation of its own; one epoch is no loop.
+    for pieces in [(1,) * 4, (1, 3), (3, 1)]:
         assert run(*pieces) == wanted, pieces
-    assert run(1, 1) == run(2)
 
 
 def count_down(state):

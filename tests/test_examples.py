@@ -63,6 +63,8 @@ CORE = {
     "checkpoints.latest": fl.checkpoints.latest,
     "checkpoints.restore": fl.checkpoints.restore,
     "checkpoints.save": fl.checkpoints.save,
+    "running.run": fl.running.run,
+    "stopping.closest": fl.stopping.closest,
     "stopping.patience": fl.stopping.patience,
     "stopping.when": fl.stopping.when,
     "sweeps.sweep": sweeps.sweep,

@@ -73,7 +73,7 @@ class Session:
             if self._path is not None:
                 folder = self._opened(self._path, program, stack)
                 history = History(program.row, self._path / "history.rows")
-                state, stop = self._begun(folder, state, program, history)
+                state, stop = self._begun(folder, state, program, history, epochs)
                 logs = self._opened_logs(self._path, program, history, stack)
                 if history.number:
                     display.note(f"goes on after epoch {history.number:,}")
@@ -106,12 +106,22 @@ class Session:
         return folder
 
     def _begun(
-        self, folder: Folder, state: TrainState, program: Program, history: History
+        self,
+        folder: Folder,
+        state: TrainState,
+        program: Program,
+        history: History,
+        epochs: int,
     ) -> tuple[TrainState, Rule | None]:
         """Where to start: at the beginning, or where the folder's run has got to."""
         if self._resume:
             rule = program.stop
             found = folder.resume(state, None if rule is None else rule.watch, history)
+            if found is not None and history.number > epochs:
+                raise ValueError(
+                    f"epochs must be at least {history.number}, which the run in "
+                    f"{folder.path} has made; got {epochs}."
+                )
             if found is not None:
                 # Where no rule was given `best_on` may have made one.
                 rule = program.advance(state, program.given, 0).stop

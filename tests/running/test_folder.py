@@ -71,6 +71,11 @@ def test_a_checkpoint_that_is_of_no_run_is_refused(tmp_path):
         run(STEP, START, DATA, epochs=3, folder=tmp_path, **QUIET)
 
 
+def test_fewer_epochs_than_were_made_are_refused(kept):
+    with pytest.raises(ValueError, match=r"epochs must be at least 300.*got 299"):
+        run(STEP, START, DATA, epochs=299, folder=kept, **QUIET)
+
+
 def test_the_checkpoint_is_readable_by_itself(kept):
     state = fl.checkpoints.restore(kept, START)
     whole = fl.fit(STEP, START, DATA, epochs=300)

@@ -5,15 +5,34 @@ import numpy as np
 import pytest
 
 import funclearn as fl
-from experiments.gradient_check import Config, chapter, checks, page, run
+from experiments.gradient_check import Config, chapter, checks, page
 from experiments.gradient_check.chapter import RIGHT, SWAPPED, WRONG_MODEL, Setting
+from tests.experiments.every import SmallRun, recorded, written
 
+LINE_ONLY = Config(models=("line",))
 LINE = Setting("line", "scaled", "float32")
 
 
 @pytest.fixture(scope="module")
-def result():
-    return chapter.study(Config(models=("line",)))
+def everything(tmp_path_factory):
+    """A small run: what is reported, and what its study found."""
+    with recorded(page, "study") as found:
+        reported = written("gradient_check", LINE_ONLY, tmp_path_factory.mktemp("out"))
+    return reported, *found
+
+
+@pytest.fixture(scope="module")
+def result(everything):
+    return everything[1]
+
+
+@pytest.fixture(scope="module")
+def small(everything):
+    return everything[0]
+
+
+class TestSmallRun(SmallRun):
+    pass
 
 
 def test_right_gradient_passes(result):
@@ -113,8 +132,8 @@ def test_gradient_that_nearly_agrees_is_accepted_and_counted():
     assert "2 of the gradients that funclearn accepts agree only nearly" in said
 
 
-def test_answers_are_on_the_page(result):
-    outcome = run(Config(models=("line",)))
+def test_answers_are_on_the_page(everything):
+    (_, outcome, _), result = everything
     (answers,) = (table for table in outcome.tables if "says" in table.title)
     names = [name for name, _ in answers.rows if name]
     assert names == [*result.answers]

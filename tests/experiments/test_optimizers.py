@@ -4,20 +4,41 @@
 # their values are where the types leave it open.
 # pyright: reportArgumentType=false, reportCallIssue=false
 
+import functools
+
 import numpy as np
 import pytest
 from scipy.optimize import linprog, minimize
 
 import funclearn as fl
 from experiments._thermometer import LOSSES, initial_params
-from experiments.optimizers import Config, run
-from experiments.optimizers.chapter import best_line, study
+from experiments.optimizers import Config, page, run
+from experiments.optimizers.chapter import best_line
 from experiments.optimizers.counterparts import counterparts
 from experiments.optimizers.page import covered
 from funclearn.models import LinearParams
+from tests.experiments.every import SmallRun, recorded, written
 
 DATA = fl.data.thermometer()
 X, Y = (np.asarray(column, float) for column in DATA)
+
+
+@functools.cache
+def ran(loss):
+    """What three epochs on a loss report, and what their study found."""
+    with recorded(page, "study") as found:
+        outcome = run(Config(epochs=3, loss=loss))
+    return outcome, *found
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    out = tmp_path_factory.mktemp("results")
+    return written("optimizers", Config(epochs=3), out, lambda _: ran("mse")[0])
+
+
+class TestSmallRun(SmallRun):
+    pass
 
 
 def loss_of(line, name):
@@ -66,7 +87,7 @@ def test_no_line_is_better_than_the_best():
 
 @pytest.mark.parametrize("name", LOSSES)
 def test_the_loss_is_the_one_that_was_asked_for(name):
-    result = study(Config(epochs=3, loss=name))
+    _, result = ran(name)
     expected = loss_of(initial_params(), name)
     for found in result.runs["raw"].values():
         assert found.history.loss[0] == pytest.approx(expected, rel=1e-5)
@@ -77,7 +98,7 @@ def test_the_loss_is_the_one_that_was_asked_for(name):
     "name, unit", [("mse", "°C²"), ("mae", "°C"), ("huber", "°C²")]
 )
 def test_the_loss_has_its_unit(name, unit):
-    outcome = run(Config(epochs=3, loss=name))
+    outcome, _ = ran(name)
     assert outcome.findings[0].endswith(f" {unit}.")
     assert outcome.tables[0].columns[-1] == f"Loss before ({unit})"
 
@@ -121,7 +142,7 @@ def test_how_much_of_the_way_is_covered():
 
 
 def test_every_optimizer_has_a_panel_that_says_how_far_it_came():
-    outcome = run(Config(epochs=3))
+    outcome, _ = ran("mse")
     for name in "raw", "scaled":
         panels = outcome.plots[f"{name}_paths"].figure().axes
         assert len(panels) == 4

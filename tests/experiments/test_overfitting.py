@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from experiments.overfitting import Config, run
+from experiments.overfitting import Config, chapter, page, run
 from experiments.overfitting.between import GRID, compare_degrees
 from experiments.overfitting.chapter import (
     Losses,
@@ -18,6 +18,7 @@ from experiments.overfitting.chapter import (
 )
 from experiments.overfitting.families import network, polynomial
 from experiments.overfitting.page import _falls, _recipe
+from tests.experiments.every import SmallRun, recorded, written
 
 SMALL = Config(degrees=(0, 1), widths=(1, 2), data_sets=2, more_rows=20, epochs=10)
 LOSSES = {
@@ -25,6 +26,23 @@ LOSSES = {
     "mae": np.abs,
     "huber": lambda e: np.where(np.abs(e) <= 1, e**2 / 2, np.abs(e) - 0.5),
 }
+
+
+@pytest.fixture(scope="module")
+def everything(tmp_path_factory):
+    """A small run: what is reported, and what its study found."""
+    with recorded(page, "study") as found:
+        reported = written("overfitting", SMALL, tmp_path_factory.mktemp("results"))
+    return reported, *found
+
+
+@pytest.fixture(scope="module")
+def small(everything):
+    return everything[0]
+
+
+class TestSmallRun(SmallRun):
+    pass
 
 
 @pytest.mark.parametrize("noise", [0.25, 1.0, 3.0])
@@ -56,9 +74,27 @@ def test_losses_are_those_of_the_settings(loss):
         assert found == pytest.approx(best, rel=5e-3)
 
 
-def test_line_of_another_loss_is_no_variance():
+def test_line_of_another_loss_is_no_variance(everything, fitted, monkeypatch):
+    (_, outcome, _), result = everything
+    assert "The line is the variance of the noise," in outcome.plots["remedies"].caption
+    monkeypatch.setattr(page, "study", lambda config: result)
+    monkeypatch.setattr(page, "compare_degrees", lambda config: fitted)
     caption = run(dataclasses.replace(SMALL, loss="mae")).plots["remedies"].caption
     assert "The line is the loss of the noise," in caption
+
+
+def test_sizes_that_do_not_increase_are_refused():
+    with pytest.raises(ValueError, match=r"widths must increase; got \(4, 1\)"):
+        chapter.study(dataclasses.replace(SMALL, widths=(4, 1)))
+
+
+def test_training_that_diverges_is_refused(monkeypatch):
+    config = dataclasses.replace(SMALL, learning_rate=1e18, degrees=(0, 40), epochs=50)
+    # What the remedies end with would be looked at with the rest, after compiling each.
+    finite = Losses(np.ones(2), np.ones(2))
+    monkeypatch.setattr(chapter, "of_largest", lambda *args, **restraints: finite)
+    with pytest.raises(ValueError, match="training diverged"):
+        chapter.study(config)
 
 
 def test_polynomial_is_that_of_its_degree():

@@ -12,7 +12,7 @@ import pytest
 import funclearn as fl
 from experiments.harness import _published
 from experiments.harness._report import Experiment, compute, describe
-from experiments.pullover_or_dress import Config, run
+from experiments.pullover_or_dress import Config, chapter, page, run
 from experiments.pullover_or_dress.chapter import (
     Learnt,
     accuracy,
@@ -26,6 +26,7 @@ from experiments.pullover_or_dress.chapter import (
 from experiments.pullover_or_dress.classes import Classes, reliability
 from experiments.pullover_or_dress.images import Images, images, pair
 from experiments.pullover_or_dress.page import _below
+from tests.experiments.every import SmallRun, recorded, written
 
 SMALL = Config(
     data="drawn", drawn=400, seeds=2, epochs=2, class_seeds=2, class_epochs=1
@@ -34,8 +35,17 @@ NEEDY = [entry for entry in _published.load() if entry.needs]
 
 
 @pytest.fixture(scope="module")
-def drawn():
-    return images("drawn", None, 400, 0)
+def everything(tmp_path_factory):
+    """A small run: what is reported, the images it drew, and what it found of them."""
+    out = tmp_path_factory.mktemp("results")
+    with recorded(chapter, "images") as given, recorded(page, "study") as found:
+        reported = written("pullover_or_dress", SMALL, out)
+    return reported, *given, *found
+
+
+@pytest.fixture(scope="module")
+def drawn(everything):
+    return everything[1]
 
 
 @pytest.fixture(scope="module")
@@ -44,8 +54,8 @@ def parts(drawn):
 
 
 @pytest.fixture(scope="module")
-def result(drawn):
-    return study(SMALL, drawn)
+def result(everything):
+    return everything[2]
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +70,15 @@ def outcomes(result):
             real: run(SMALL, Images(result.train, result.test, real=real))
             for real in (False, True)
         }
+
+
+@pytest.fixture(scope="module")
+def small(everything):
+    return everything[0]
+
+
+class TestSmallRun(SmallRun):
+    pass
 
 
 def test_the_pair_is_of_pullovers_and_dresses(drawn):

@@ -5,9 +5,25 @@ import pytest
 
 from experiments.split_uncertainty import Config, run
 from experiments.split_uncertainty.chapter import PUBLISHED, study
+from tests.experiments.every import SmallRun, written
 
 X = np.array([0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5])
 Y = np.array([1.2, 1.1, 2.3, 2.2, 3.4, 3.0, 4.4, 4.3])
+
+
+@pytest.fixture(scope="module")
+def reported(tmp_path_factory):
+    config = Config(splits=8, epochs=10)
+    return written("split_uncertainty", config, tmp_path_factory.mktemp("results"))
+
+
+@pytest.fixture(scope="module")
+def small(reported):
+    return reported
+
+
+class TestSmallRun(SmallRun):
+    pass
 
 
 @pytest.fixture(scope="module")
@@ -75,10 +91,16 @@ def test_names_are_those_of_the_file(own):
         assert not [word for word in seen if claim in word], claim
 
 
-def test_defaults_speak_of_the_thermometer():
-    seen = [*words(run(Config(splits=8, epochs=10)))]
+def test_defaults_speak_of_the_thermometer(reported):
+    seen = [*words(reported[1])]
     assert {"Training loss (°C²)", "Its temperature (°C)", "published split"} <= {*seen}
     assert any(word.startswith("The published split ends with") for word in seen)
+
+
+def test_a_rate_at_which_runs_diverge_is_refused():
+    config = Config(splits=8, epochs=300, learning_rate=0.5)
+    with pytest.raises(ValueError, match="in 25 of 25"):
+        run(config)
 
 
 def test_many_ways_are_not_counted_out(tmp_path):

@@ -39,6 +39,38 @@ def first_bad(program: Program, chunk: Chunk) -> int | None:
     return bad if bad <= last else None
 
 
+def last_good(program: Program, chunk: Chunk, bad: int) -> int:
+    """How many epochs of a chunk lead to the last parameters that are finite.
+
+    They are asked for and not the loss: where a chunk begins the loss is not known yet,
+    and a run must end alike however it is cut.
+    """
+    again = program.advance(chunk.start, chunk.stop, bad)
+    return bad if all_finite(again.state.params) else max(bad - 1, 0)
+
+
+def rows_through(
+    program: Program, chunk: Chunk, bad: int, left: int
+) -> tuple[PyTree, int]:
+    """Rows of a chunk up to the bad epoch, which may be one beyond it.
+
+    Returns:
+        The rows, and how many of them count.
+    """
+    rows = chunk.run.history
+    if bad < chunk.number:
+        return rows, bad + 1
+    if bad >= left:
+        return rows, bad
+    beyond = program.advance(chunk.run.state, chunk.run.stop, 1).history
+    pairs = jax.tree.map(
+        lambda leaf, more: np.concatenate([np.asarray(leaf)[:bad], more[:1]]),
+        rows,
+        beyond,
+    )
+    return pairs, bad + 1
+
+
 @jax.jit
 def _all_finite(params: PyTree) -> jax.Array:
     leaves = [jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(params)]
@@ -46,6 +78,7 @@ def _all_finite(params: PyTree) -> jax.Array:
 
 
 def all_finite(params: PyTree) -> bool:
+    """Whether all numbers in a pytree are finite."""
     floating = [
         leaf
         for leaf in jax.tree.leaves(params)

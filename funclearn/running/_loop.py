@@ -15,7 +15,7 @@ from jaxtyping import PyTree
 from funclearn.objectives import loss_of
 from funclearn.running._callbacks import Callback, Report, call
 from funclearn.running._chunks import Chunk, Program, chunks
-from funclearn.running._divergence import all_finite, first_bad
+from funclearn.running._divergence import all_finite, first_bad, last_good, rows_through
 from funclearn.running._folder import Folder
 from funclearn.running._history import History
 from funclearn.running._logs import Log
@@ -98,11 +98,8 @@ class Loop:
         return self._run(None if self._last.reason.code else why, self.epochs)
 
     def _take(self, chunk: Chunk) -> None:
-        before = self.history.number
-        rows = self.history.append(chunk.run.history, chunk.number)
+        rows = self._add(chunk.run.history, 0, chunk.number)
         self._last = chunk.run
-        for log in self.logs:
-            log.append(before, rows)
         report = Report(self.history.number, self.epochs, rows, chunk.run.state)
         for callback in self.callbacks:
             call(callback, report)
@@ -153,28 +150,32 @@ class Loop:
         return None if self.folder.saved is None else f"saved epoch {self.folder.saved}"
 
     def _diverged(self, chunk: Chunk, bad: int) -> Run:
-        """Ends at an epoch whose loss is not finite, with the last state before it."""
-        good = max(bad - 1, 0)
-        again = self.program.advance(chunk.start, chunk.stop, good)
+        """Ends with the first epoch that is bad, and the last good state before it."""
         before = self.history.number
-        rows = self.history.append(chunk.run.history, good)
-        for log in self.logs:
-            log.append(before, rows)
-        self._last = again
+        good = last_good(self.program, chunk, bad)
+        rows, end = rows_through(self.program, chunk, bad, self.epochs - before)
+        self._last = self.program.advance(chunk.start, chunk.stop, good)
+        self._add(rows, 0, good)
         self._save_last()
-        rest = jax.tree.map(
-            lambda leaf: np.asarray(leaf)[good : min(bad + 1, chunk.number)],
-            chunk.run.history,
-        )
-        self.history.append(rest, min(bad + 1, chunk.number) - good)
+        self._add(rows, good, end)
         text = (
             f"the run diverged: in epoch {before + bad + 1} its loss or its parameters "
             f"are not finite. It ends there, with the state after epoch "
-            f"{before + good}; fl.diagnosis.explain_divergence finds out why."
+            f"{before + good}, the last whose parameters are finite; "
+            "fl.diagnosis.explain_divergence finds out why."
         )
         self.display.note(text)
-        warnings.warn(text, RuntimeWarning, stacklevel=4)
+        warnings.warn(text, RuntimeWarning, stacklevel=5)
         return self._run("diverged", self.epochs)
+
+    def _add(self, rows: PyTree, start: int, stop: int) -> PyTree:
+        """Adds rows of a chunk to the history and the logs."""
+        before = self.history.number
+        part = jax.tree.map(lambda leaf: np.asarray(leaf)[start:stop], rows)
+        part = self.history.append(part, stop - start)
+        for log in self.logs:
+            log.append(before, part)
+        return part
 
     def _leave(self, number: int) -> NoReturn:
         name = signal.Signals(number).name

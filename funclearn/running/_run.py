@@ -10,7 +10,7 @@ from funclearn._types import Batch
 from funclearn.running._callbacks import Callback
 from funclearn.running._chunks import Program
 from funclearn.running._session import Session
-from funclearn.training import Run, TrainState, TrainStep
+from funclearn.training import Run, TrainState, TrainStep, prepare_state
 
 __all__ = ["run"]
 
@@ -41,8 +41,8 @@ def run(
     run; a second signal acts as usual. A run that was killed in any other way goes on
     from its last checkpoint; the result has the same bits.
 
-    A loss or parameters that are not finite end the run there, with the last state
-    before as its state, the reason `"diverged"` and a RuntimeWarning; that state is
+    A loss or parameters that are not finite end the run there, with the last state of
+    finite parameters, the reason `"diverged"` and a RuntimeWarning; that state is
     saved, and no later one.
 
     Not to be called under `jax.jit` or another transformation.
@@ -102,4 +102,5 @@ def run(
         folder, resume, save_every, keep, logs, progress, within, callbacks, config
     )
     program = Program(train_step, state, train, validation, epochs, options)
+    state = prepare_state(train_step, state)
     return session.carry_out(program, state, epochs, began)

@@ -46,7 +46,8 @@ class History:
 
     def append(self, rows: PyTree, number: int) -> PyTree:
         """Takes the first rows of a chunk; returns them as arrays of NumPy."""
-        leaves = [np.asarray(leaf)[:number] for leaf in jax.tree.leaves(rows)]
+        # Copies, since a part of an array would keep all of it.
+        leaves = [np.array(leaf[:number]) for leaf in jax.tree.leaves(rows)]
         self._parts.append(leaves)
         if self._path is not None:
             self._unwritten.append(_as_bytes(leaves, number))

@@ -139,7 +139,7 @@ def test_the_naive_way_is_that_of_the_formulas(parts):
 def test_a_seed_learns_as_a_loop_does(parts):
     train, test = parts
     config = dataclasses.replace(SMALL, batch_size=len(train.inputs))
-    found = learn(linear, 1.0, train, test, config)
+    found = learn("name", linear, 1.0, train, test, config)
     assert found.accuracies.shape == (2, 3) and found.losses.shape == (2, 2)
     init_key, _ = jax.random.split(jax.random.key(np.uint32(1)))
     weight, bias = (np.asarray(leaf, float) for leaf in linear.init(init_key))

@@ -49,6 +49,7 @@ def test_rows_are_joined_and_missing_ones_are_blank():
         )
         taken = history.append(given, stop - start)
         assert len(taken["loss"]) == stop - start
+        assert taken["loss"].base is None  # and so keeps no longer array
     check(history, 4)
     joined = history.joined(6)
     np.testing.assert_array_equal(joined["loss"][:4], rows(0, 4)["loss"])

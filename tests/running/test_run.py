@@ -13,6 +13,7 @@ from funclearn.running import run
 from tests.running.running_setting import (
     DATA,
     EVALUATE,
+    OBJECTIVE,
     START,
     STEP,
     begin,
@@ -49,6 +50,16 @@ def test_it_has_the_bits_of_fit_also_after_an_end_in_between(options, tmp_path):
         again = run(STEP, START, *data, epochs=epochs, **kept)
     check_same(again, whole)
     assert again.reason.name == whole.reason.name
+
+
+def test_a_step_that_averages_its_weights_goes_on(tmp_path):
+    optimizer = optax.adam(0.1)
+    step = fl.make_train_step(OBJECTIVE, optimizer, ema=0.9)
+    whole = fl.fit(step, START, DATA, epochs=40)
+    kept = {"folder": tmp_path, "resume": True, "progress": False}
+    for epochs in (15, 40):
+        made = run(step, START, DATA, epochs=epochs, **kept)
+    check_same(made, whole)
 
 
 def test_the_logs_hold_every_epoch_once(tmp_path):

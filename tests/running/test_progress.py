@@ -98,7 +98,7 @@ def test_an_object_that_is_no_context_manager_becomes_one():
     assert own.calls == [seen, "a", ("closed", "b"), ("closed", None)]
 
 
-@pytest.mark.parametrize("wanted", [1, "yes", _Own, object(), [True]], ids=str)
+@pytest.mark.parametrize("wanted", [1, "yes", _Own, object(), [True]])
 def test_anything_else_is_refused(wanted):
     with pytest.raises(TypeError, match="progress must be True, False, None, or an"):
         progress(wanted)

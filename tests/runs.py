@@ -1,5 +1,7 @@
 """Runs that sweeps and blocks of lanes are tested on."""
 
+import threading
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -63,3 +65,21 @@ def equal(one, other):
 
 def rows(tree, index):
     return jax.tree.map(lambda leaf: leaf[index], tree)
+
+
+class Display:
+    """Keeps what it is shown, and the threads that did so."""
+
+    def __init__(self):
+        self.seen, self.threads, self.closed = [], set(), 0
+
+    def show(self, seen):
+        self.seen.append(seen)
+        self.threads.add(threading.current_thread())
+
+    def note(self, text):
+        raise AssertionError(text)
+
+    def close(self, text=None):
+        assert text is None
+        self.closed += 1

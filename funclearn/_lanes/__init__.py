@@ -3,5 +3,6 @@
 from funclearn._lanes._blocks import map_blocks
 from funclearn._lanes._compilation import compile_block
 from funclearn._lanes._stages import cut
+from funclearn._lanes._watch import MakeScore, Watch, watching
 
-__all__ = ["compile_block", "cut", "map_blocks"]
+__all__ = ["MakeScore", "Watch", "compile_block", "cut", "map_blocks", "watching"]

@@ -21,6 +21,7 @@ from funclearn._jaxprs import ClosedJaxpr, Tracer
 from funclearn._lanes._compilation import compile_block, lanes_in_block
 from funclearn._lanes._host import Clock, run_all
 from funclearn._lanes._memory import adopt, empty, restorer, to_host
+from funclearn._lanes._watch import Watch
 from funclearn._programs import kept, remembered
 
 __all__ = ["map_blocks"]
@@ -33,6 +34,7 @@ def map_blocks(
     *,
     static: Mapping[str, object] | None = None,
     block_size: int | None = None,
+    watch: Watch | None = None,
 ) -> PyTree:
     """Calls `function(**lane)` for every lane and stacks what it returns.
 
@@ -46,6 +48,8 @@ def map_blocks(
             shape, that of the lanes. None takes the first, the second and so on.
         static: named arguments that all lanes share and that are not traced.
         block_size: lanes at once; None leaves the choice to the library.
+        watch: what is told of the lanes that are done; under a transformation it is
+            told nothing.
 
     Returns:
         What the function returns, with the axes of the lanes in front.
@@ -69,7 +73,9 @@ def map_blocks(
         block_size = lanes_in_block(traced.jaxpr, lanes.number) if values else 1
     size = integer_at_least("block_size", block_size, 1)
     if not _is_traced(lanes.arrays, traced.jaxpr):
-        results = _run_blocks(traced.jaxpr, lanes, size)
+        if watch is not None:
+            watch.expect(traced.out_info)
+        results = _run_blocks(traced.jaxpr, lanes, size, watch)
         return jax.tree.unflatten(jax.tree.structure(traced.out_info), results)
 
     def call(inputs: list[Array]) -> PyTree:
@@ -171,7 +177,12 @@ def _clock(closed: ClosedJaxpr, size: int) -> Clock:
     return Clock()
 
 
-def _run_blocks(closed: ClosedJaxpr, lanes: _Lanes, size: int) -> list[jax.Array]:
+def _run_blocks(
+    closed: ClosedJaxpr,
+    lanes: _Lanes,
+    size: int,
+    watch: Watch | None,
+) -> list[jax.Array]:
     compiled = compile_block(closed, size)
     restorers = [restorer(array.dtype) for array in lanes.arrays]
     lanes = lanes._replace(arrays=list(map(to_host, lanes.arrays)))
@@ -188,8 +199,16 @@ def _run_blocks(closed: ClosedJaxpr, lanes: _Lanes, size: int) -> list[jax.Array
         rows = order[start : start + size]
         for result, output in zip(results, outputs, strict=True):
             result[rows] = to_host(output)[: len(rows)]
+        if watch is not None:
+            watch.take(outputs, len(rows))
 
-    run_all(run, range(0, lanes.number, size), _clock(closed, size))
+    look = None
+    if watch is not None:
+        watch.begin()
+        look = watch.look
+    run_all(run, range(0, lanes.number, size), _clock(closed, size), look)
+    if look is not None:
+        look()
     return adopt(
         [result.reshape((*lanes.shape, *result.shape[1:])) for result in results],
         [aval.dtype for aval in closed.out_avals],

@@ -30,7 +30,7 @@ T = TypeVar("T")
 _Work: TypeAlias = Callable[[], None]
 
 _WORTH_THREADS = 2e-3  # seconds
-_LOOKS = 0.1  # seconds; on Windows Ctrl-C does not end a wait
+_LOOKS = 0.1  # seconds; on Windows Ctrl-C does not end a wait, and displays move
 # Seconds that the end of a process waits for work before it ends, after an interrupt
 # that nobody took, or says why it waits.
 _PATIENCE = 1.0
@@ -61,7 +61,12 @@ class Clock:
         return self.seconds
 
 
-def run_all(run: Callable[[T], None], tasks: Iterable[T], clock: Clock) -> None:
+def run_all(
+    run: Callable[[T], None],
+    tasks: Iterable[T],
+    clock: Clock,
+    look: Callable[[], None] | None = None,
+) -> None:
     """Calls `run(task)` for all tasks, on several threads where it takes long.
 
     Where a call raises an exception, or the caller is interrupted, no other begins.
@@ -71,28 +76,24 @@ def run_all(run: Callable[[T], None], tasks: Iterable[T], clock: Clock) -> None:
         tasks: with what.
         clock: of earlier tasks like these. While it knows nothing, the first task runs
             alone, and sets it.
+        look: called about ten times a second while they run, by the thread that waits.
     """
     left = collections.deque(tasks)
     errors: list[BaseException] = []
     ends: list[threading.Event] = []
     settings = _settings_of_this_thread()
 
+    def failed(error: BaseException) -> None:
+        left.clear()
+        errors.append(error)
+
     def begin(work: _Work) -> None:
         ends.append(threading.Event())
-        _give(functools.partial(guarded, work), ends[-1])
-
-    def guarded(work: _Work) -> None:
-        try:
-            with settings():
-                work()
-        except BaseException as error:
-            left.clear()
-            errors.append(error)
+        _give(functools.partial(_guarded, work, settings, failed), ends[-1])
 
     def first() -> None:
         seconds = clock.seconds or clock.time(run, left.popleft())
-        worth = len(left) * seconds > _WORTH_THREADS
-        for _ in range(min(len(left), _n_threads()) - 1 if worth else 0):
+        for _ in range(_n_others(len(left), seconds)):
             begin(rest)
         rest()
 
@@ -103,7 +104,7 @@ def run_all(run: Callable[[T], None], tasks: Iterable[T], clock: Clock) -> None:
     try:
         if left:
             begin(first)
-        _wait_for(ends)
+        _wait_for(ends, look=look)
     except BaseException:
         left.clear()
         _abandoned.update(ends)
@@ -112,12 +113,36 @@ def run_all(run: Callable[[T], None], tasks: Iterable[T], clock: Clock) -> None:
         raise errors.pop(0)
 
 
-def _wait_for(ends: Iterable[threading.Event], deadline: float = math.inf) -> bool:
+def _guarded(
+    work: _Work,
+    settings: Callable[[], contextlib.ExitStack],
+    failed: Callable[[BaseException], None],
+) -> None:
+    try:
+        with settings():
+            work()
+    except BaseException as error:
+        failed(error)
+
+
+def _n_others(n_tasks: int, seconds: float) -> int:
+    """How many threads are worth to help with tasks that take so long."""
+    worth = n_tasks * seconds > _WORTH_THREADS
+    return min(n_tasks, _n_threads()) - 1 if worth else 0
+
+
+def _wait_for(
+    ends: Iterable[threading.Event],
+    deadline: float = math.inf,
+    look: Callable[[], None] | None = None,
+) -> bool:
     """Whether they were all set by a point in time."""
     for end in ends:  # which grow while the first one lasts
         while not end.wait(_LOOKS):
             if time.monotonic() > deadline:
                 return False
+            if look is not None:
+                look()
     return True
 
 

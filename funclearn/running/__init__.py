@@ -4,10 +4,9 @@
 step in chunks, and does between them what a pure function cannot.
 """
 
+from funclearn._display import Progress, Seen
 from funclearn.running._callbacks import Callback, Report
-from funclearn.running._progress import Progress
 from funclearn.running._run import run
-from funclearn.running._seen import Seen
 from funclearn.running._stopped import Failed, Interrupted, Stopped, Terminated
 
 __all__ = [

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PyTree
 
+from funclearn._display import Progress, Seen
 from funclearn.objectives import loss_of
 from funclearn.running._callbacks import Callback, Report, call
 from funclearn.running._chunks import Chunk, Program, chunks
@@ -19,8 +20,6 @@ from funclearn.running._divergence import all_finite, first_bad, last_good, rows
 from funclearn.running._folder import Folder
 from funclearn.running._history import History
 from funclearn.running._logs import Log
-from funclearn.running._progress import Progress
-from funclearn.running._seen import Seen
 from funclearn.running._stopped import Failed, Interrupted, Terminated
 from funclearn.stopping import Reason, Rule, closest
 from funclearn.training import History as FitHistory

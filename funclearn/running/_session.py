@@ -11,6 +11,7 @@ import jax
 
 from funclearn import checkpoints
 from funclearn._checks import check_not_negative, check_positive, integer_at_least
+from funclearn._display import progress
 from funclearn._words import described
 from funclearn.running._callbacks import Callback
 from funclearn.running._chunks import Program
@@ -19,7 +20,6 @@ from funclearn.running._history import History
 from funclearn.running._lock import locked
 from funclearn.running._logs import Log, open_log
 from funclearn.running._loop import Loop
-from funclearn.running._progress import progress
 from funclearn.running._signals import listening
 from funclearn.stopping import Rule
 from funclearn.training import Run, TrainState

@@ -8,8 +8,9 @@ whatever the function takes: an optimizer's settings, noise, a penalty, a stoppi
 rule's patience, initial parameters, keys.
 """
 
+from funclearn._display import SeenLanes
 from funclearn._lanes import map_blocks
 from funclearn.sweeps._result import Lane, Sweep
 from funclearn.sweeps._sweep import sweep
 
-__all__ = ["Lane", "Sweep", "map_blocks", "sweep"]
+__all__ = ["Lane", "SeenLanes", "Sweep", "map_blocks", "sweep"]

@@ -1,6 +1,7 @@
 """A sweep as columns: a row for every run, of its place and its numbers."""
 
 from collections.abc import Mapping, Sequence
+from typing import TypeVar
 
 import jax.numpy as jnp
 import numpy as np
@@ -11,6 +12,8 @@ from funclearn.stopping import Reason, Rule
 from funclearn.sweeps._values import Static, is_numeric, labels
 
 __all__ = ["column_named", "columns_of"]
+
+T = TypeVar("T")
 
 
 def columns_of(
@@ -44,8 +47,13 @@ def columns_of(
     return columns
 
 
-def column_named(name: str, columns: Mapping[str, np.ndarray]) -> np.ndarray:
+def column_named(name: str, columns: Mapping[str, T], argument: str = "by") -> T:
     """The column of a name, or of the end of one, if that is the end of one alone.
+
+    Args:
+        name: the name.
+        columns: by theirs.
+        argument: what gave it, for the message.
 
     Raises:
         ValueError: if there is none, or more than one.
@@ -56,8 +64,8 @@ def column_named(name: str, columns: Mapping[str, np.ndarray]) -> np.ndarray:
     if len(found) != 1:
         several = "" if not found else ", which ends several names"
         raise ValueError(
-            f"by must be a function, or the name of one of {', '.join(columns)}; got "
-            f"{name!r}{several}."
+            f"{argument} must be a function, or the name of one of "
+            f"{', '.join(columns)}; got {name!r}{several}."
         )
     return columns[found[0]]
 

@@ -16,7 +16,7 @@ from funclearn.sweeps._places import axis_of, is_equal, numbers_of, one_place
 from funclearn.sweeps._scores import scores_of
 from funclearn.sweeps._values import labels, length, number_of, pick, position_of, rows
 
-__all__ = ["Lane", "Sweep"]
+__all__ = ["By", "Lane", "Sweep"]
 
 
 def _itself(result: PyTree) -> PyTree:

@@ -15,10 +15,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PyTree
 
-from funclearn._words import described
+from funclearn._jaxprs import is_key
+from funclearn._words import described, named_leaves
+from funclearn.stopping import Reason, Rule
+from funclearn.sweeps._columns import column_named
 from funclearn.training import Run
 
-__all__ = ["scores_of"]
+__all__ = ["score_for", "scores_of"]
 
 _Index: TypeAlias = tuple[int, ...]
 
@@ -67,6 +70,52 @@ def scores_of(
     return scores
 
 
+def score_for(
+    by: Callable[[PyTree], PyTree] | str | None, lane: PyTree
+) -> Callable[[PyTree], PyTree] | None:
+    """How to score the runs of a sweep while it goes on.
+
+    Args:
+        by: as for `scores_of`, or the name of a part that is a number; None takes what
+            a run returns if that is its score, and otherwise no score.
+        lane: the shapes and dtypes that one run returns.
+
+    Raises:
+        TypeError: if `by` is none of these.
+        ValueError: if a score is no real scalar, or no part has the name.
+    """
+    if by is None:
+        return (lambda result: result) if _is_score(lane) else None
+    if isinstance(by, str):
+        column_named(by, _numbers(lane), "best_by")
+        return lambda result: column_named(by, _numbers(result), "best_by")
+    if not callable(by):
+        raise TypeError(
+            "best_by must be a function of a run's result, or a name; got "
+            f"{described(by)}."
+        )
+    try:
+        jax.eval_shape(functools.partial(_score, by), lane)
+    except _NotAScore as error:
+        raise ValueError(
+            f"best_by must return a real scalar; got {error.args[0]}."
+        ) from None
+    return by
+
+
+def _numbers(lane: PyTree) -> dict[str, Any]:
+    """By name, what may be a score of all that a run returns."""
+    parts = named_leaves(lane, lambda node: isinstance(node, Reason | Rule))
+    return {path or "result": part for path, part in parts.items() if _is_score(part)}
+
+
+def _is_score(part: PyTree) -> bool:
+    dtype = getattr(part, "dtype", None)
+    if dtype is None or is_key(dtype) or part.shape:
+        return False
+    return _is_real(dtype)
+
+
 class _NotAScore(Exception):
     """Says what was got instead; to errors from within `jax.vmap` JAX adds a note."""
 
@@ -76,10 +125,14 @@ def _score(by: Callable[[PyTree], PyTree], lane: PyTree) -> Any:
     if not isinstance(score, jax.Array | np.ndarray | np.generic | float | int):
         raise _NotAScore(described(score))
     dtype = jnp.result_type(score)
-    real = jnp.issubdtype(dtype, jnp.floating) or jnp.issubdtype(dtype, jnp.integer)
-    if (not real and dtype != jnp.bool_) or jnp.ndim(score):
+    if not _is_real(dtype) or jnp.ndim(score):
         raise _NotAScore(f"{dtype}[{','.join(map(str, jnp.shape(score)))}]")
     return score
+
+
+def _is_real(dtype: Any) -> bool:
+    kinds = (jnp.floating, jnp.integer, jnp.bool_)
+    return any(jnp.issubdtype(dtype, kind) for kind in kinds)
 
 
 def _ended_well(result: PyTree, shape: _Index) -> np.ndarray:

@@ -1,5 +1,7 @@
 """A run called for many arguments at once."""
 
+import functools
+import math
 from collections.abc import Callable, Mapping, Sequence
 
 import jax
@@ -7,10 +9,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PyTree
 
-from funclearn._checks import check_same_structure
-from funclearn._lanes import map_blocks
+from funclearn._checks import check_direction, check_same_structure
+from funclearn._lanes import Watch, map_blocks, watching
 from funclearn.sweeps._grid import check_run, read_grid, read_static
-from funclearn.sweeps._result import Sweep
+from funclearn.sweeps._result import By, Sweep
+from funclearn.sweeps._scores import score_for
 from funclearn.sweeps._values import Static, length
 
 __all__ = ["sweep"]
@@ -23,6 +26,9 @@ def sweep(
     zipped: bool = False,
     static_argnames: str | Sequence[str] = (),
     block_size: int | None = None,
+    progress: object = False,
+    best_by: By | None = None,
+    best_direction: str = "min",
 ) -> Sweep:
     """Calls a run for many arguments at once.
 
@@ -54,16 +60,25 @@ def sweep(
             program of its own, which is faster than a `jax.lax.switch`: lanes would
             compute all of its branches. Results must agree in structure and shape.
         block_size: lanes at once; None leaves the choice to the library.
+        progress: True shows on standard error how many lanes are done, the best so far,
+            the lanes a second and the time left, as `running.run` does; None does so on
+            terminals and in notebooks alone; an object of your own has the methods of
+            `running.Progress`, and gets a `SeenLanes`. Results have the same bits.
+            Under a transformation nothing is shown.
+        best_by: what the best so far goes by: `by` of `Sweep.best`. None: what a run
+            returns, if that is one number; otherwise no best is shown.
+        best_direction: `"min"`, or `"max"` if more is better.
 
     Returns:
         The results, with an axis for every name, in the order of the grid.
 
     Raises:
         TypeError: if values are neither arrays nor numbers nor static, the names are
-            not those of the run's arguments, or it returns no arrays.
+            not those of the run's arguments, it returns no arrays, or `progress` or
+            `best_by` is nothing of the above.
         ValueError: if the grid is empty, values have no leading axis in common or do
             not fit JAX's dtypes, zipped values are unequal in number, or results
-            differ in structure.
+            differ in structure; or `best_by` gives no real scalar.
         KeyboardInterrupt: at once on Ctrl-C. No other block is begun; those that run
             in XLA then cannot be stopped, and end in the background.
 
@@ -88,7 +103,11 @@ def sweep(
         indices = dict.fromkeys(values, np.arange(min(lengths.values())))
     else:
         raise ValueError(f"zipped values must be equal in number; got {lengths}.")
-    result = _run(run, values, indices, block_size)
+    check_direction("best_direction", best_direction)
+    make_score = functools.partial(score_for, best_by)
+    lanes = np.broadcast_shapes(*(index.shape for index in indices.values()))
+    with watching(progress, math.prod(lanes), make_score, best_direction) as watch:
+        result = _run(run, values, indices, block_size, watch)
     if not jax.tree.leaves(result):
         raise TypeError(f"run must return arrays or numbers; got {result!r}.")
     return Sweep(result=result, values=values, axes=axes)
@@ -99,12 +118,13 @@ def _run(
     values: Mapping[str, PyTree],
     indices: Mapping[str, np.ndarray],
     block_size: int | None,
+    watch: Watch | None,
 ) -> PyTree:
     """Maps `run` over the lanes, once for every combination of static values."""
     static = [name for name, given in values.items() if isinstance(given, Static)]
     traced = {name: given for name, given in values.items() if name not in static}
     if not static:
-        return map_blocks(run, traced, indices, block_size=block_size)
+        return map_blocks(run, traced, indices, block_size=block_size, watch=watch)
     shape = next(iter(indices.values())).shape
     flat = {name: index.reshape(-1) for name, index in indices.items()}
     chosen = np.stack([flat[name] for name in static], axis=1)
@@ -115,7 +135,9 @@ def _run(
         chosen = zip(static, combination, strict=True)
         fixed = {name: values[name][at] for name, at in chosen}
         positions = {name: flat[name][group] for name in traced}
-        part = map_blocks(run, traced, positions, static=fixed, block_size=block_size)
+        part = map_blocks(
+            run, traced, positions, static=fixed, block_size=block_size, watch=watch
+        )
         # Of static values alone there is one lane, and no axis for it.
         if not traced:
             part = jax.tree.map(lambda leaf: leaf[None], part)

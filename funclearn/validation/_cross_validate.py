@@ -10,7 +10,7 @@ from jaxtyping import Array, Bool, PRNGKeyArray, PyTree
 
 from funclearn import _programs, data
 from funclearn._checks import check_key, check_same_structure, leading_length
-from funclearn._lanes import map_blocks
+from funclearn._lanes import map_blocks, watching
 from funclearn._types import Batch
 from funclearn._weights import total_of
 from funclearn.objectives import loss_of
@@ -30,6 +30,7 @@ def cross_validate(
     *,
     train: Bool[Array, "splits n"] | np.ndarray | None = None,
     evaluate: Callable[[PyTree, PyTree], PyTree],
+    progress: object = False,
 ) -> CrossValidation:
     """Trains once a split and evaluates on both of its parts, all in one call.
 
@@ -53,14 +54,16 @@ def cross_validate(
             trains on all that are not held out. Rows in neither go unused.
         evaluate: `(fitted, rows) -> loss`, for the training and the validation part, or
             a dictionary with the loss under `"loss"`; `make_evaluation` makes one.
+        progress: True shows how many splits are done and the lowest validation loss so
+            far, as `sweep` does; results have the same bits.
 
     Returns:
         The losses of every split, in the order of `held_out`, and all other entries of
         the evaluation; `summary()` sums up.
 
     Raises:
-        TypeError: if `held_out` is no splits or traced, or `evaluate` returns no real
-            scalar.
+        TypeError: if `held_out` is no splits or traced, `evaluate` returns no real
+            scalar, or `progress` is nothing of the above.
         ValueError: if the shape of masks is not `(splits, n)`, a part of a split is
             empty, it trains on a row that it holds out, or what `run` returns differs
             in shape between splits.
@@ -94,7 +97,8 @@ def cross_validate(
     lane = _programs.kept(_lane, (run, evaluate))
     _check_alike(lane, rows)
     groups = list(rows.groups())
-    parts = [map_blocks(lane, *rows.lanes(group)) for group in groups]
+    with watching(progress, len(splits), lambda _: _validation_loss) as watch:
+        parts = [map_blocks(lane, *rows.lanes(group), watch=watch) for group in groups]
     back = np.argsort(np.concatenate(groups))
     metrics, fitted, weights = jax.tree.map(
         lambda *leaves: jnp.concatenate(leaves)[back], *parts
@@ -192,6 +196,11 @@ def _lane(
         return metrics, fitted, Weights(_weight(train), _weight(held_out))
 
     return train_and_judge
+
+
+def _validation_loss(result: tuple[dict[str, Losses], PyTree, Weights]) -> Array:
+    metrics, _, _ = result
+    return metrics["loss"].validation
 
 
 def _weight(rows: Batch) -> Array:

@@ -1,6 +1,8 @@
 """Threads that run blocks, and what ends them."""
 
+import contextlib
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -143,7 +145,8 @@ import jax, jax.numpy as jnp
 import funclearn as fl
 from funclearn import sweeps, validation
 
-lanes, trips, kind, catch = int(sys.argv[1]), int(sys.argv[2]), *sys.argv[3:]
+lanes, trips, kind, catch = int(sys.argv[1]), int(sys.argv[2]), *sys.argv[3:5]
+progress = sys.argv[5] == "shown"
 keep = jnp.arange(8.0)
 masks = validation.hold_out(jax.random.key(0), keep, lanes)
 
@@ -159,11 +162,16 @@ def evaluate(fitted, rows):
 def call(trips):
     if kind == "sweep":
         grid = {"rate": jnp.linspace(0, 1, lanes), "trips": [trips]}
-        sweeps.sweep(run, grid, block_size=64)
+        sweeps.sweep(run, grid, block_size=64, progress=progress)
     else:
         rows = fl.Dataset(keep, jnp.full(8, trips))
         validation.cross_validate(
-            jax.random.key(0), train, rows, masks, evaluate=evaluate
+            jax.random.key(0),
+            train,
+            rows,
+            masks,
+            evaluate=evaluate,
+            progress=progress,
         )
 
 def interrupt():
@@ -173,6 +181,7 @@ def interrupt():
     os.kill(os.getpid(), signal.SIGINT)
 
 call(1)  # compiles
+print("begins", file=sys.stderr)
 threading.Thread(target=interrupt).start()
 try:
     while True:
@@ -188,25 +197,52 @@ except KeyboardInterrupt:
 """
 
 
-@pytest.mark.skipif(os.name != "posix", reason="sends SIGINT")
-@pytest.mark.parametrize(
-    ("lanes", "trips", "kind", "catch"),
-    [
-        ("20000", "20000", "sweep", "catch"),  # many blocks
-        ("64", "1000000000", "sweep", "raise"),  # one block, of minutes
-        ("64", "1000000000", "sweep", "catch, interrupt again"),
-        ("64", "20000000", "sweep", "catch"),  # one block, of seconds
-        ("5000", "20000", "cross_validate", "catch"),
-    ],
-)
-def test_ctrl_c_is_answered_within_a_second(lanes, trips, kind, catch):
-    started = time.monotonic()
+def ran_on_a_terminal(arguments):
+    """Runs it with a terminal for its errors, and returns what it wrote."""
+    import pty
+
+    ours, theirs = pty.openpty()
+    shown = []
+
+    def read():
+        # The end of a terminal is an error on Linux.
+        with contextlib.suppress(OSError):
+            while text := os.read(ours, 1 << 16):
+                shown.append(text)
+
+    reader = threading.Thread(target=read)
+    reader.start()
     ended = subprocess.run(
-        [sys.executable, "-c", PROGRAM, lanes, trips, kind, catch],
-        capture_output=True,
+        arguments,
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+        env={**os.environ, "TERM": "xterm-256color"},
         text=True,
         timeout=300,
         check=False,
+    )
+    os.close(theirs)
+    reader.join()
+    os.close(ours)
+    ended.stderr = b"".join(shown).decode()
+    return ended
+
+
+@pytest.mark.skipif(os.name != "posix", reason="sends SIGINT")
+@pytest.mark.parametrize(
+    ("lanes", "trips", "kind", "catch", "progress"),
+    [
+        ("20000", "20000", "sweep", "catch", "shown"),  # many blocks
+        ("64", "1000000000", "sweep", "raise", "shown"),  # one block, of minutes
+        ("64", "1000000000", "sweep", "catch, interrupt again", "not shown"),
+        ("64", "20000000", "sweep", "catch", "not shown"),  # one block, of seconds
+        ("5000", "20000", "cross_validate", "catch", "shown"),
+    ],
+)
+def test_ctrl_c_is_answered_within_a_second(lanes, trips, kind, catch, progress):
+    started = time.monotonic()
+    ended = ran_on_a_terminal(
+        [sys.executable, "-c", PROGRAM, lanes, trips, kind, catch, progress]
     )
     answered = ended.stdout.split("answered after ")
     assert len(answered) == 2, ended.stderr
@@ -215,5 +251,9 @@ def test_ctrl_c_is_answered_within_a_second(lanes, trips, kind, catch):
     # not once it is interrupted.
     assert ended.returncode in ([0] if catch == "catch" else [-signal.SIGINT, 130])
     assert time.monotonic() - started < 60
+    if progress == "shown":
+        drawn = ended.stderr.split("begins")[1]
+        assert re.search(rf"\d / {int(lanes):,}", drawn)
+        assert drawn.rindex("\x1b[?25h") > drawn.rindex("\x1b[?25l")
     waits = "an interrupted sweep still computes" in ended.stderr
     assert waits or trips != "20000000"

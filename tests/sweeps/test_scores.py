@@ -16,6 +16,7 @@ import pytest
 from funclearn.stopping import Reason
 from funclearn.sweeps import sweep
 from funclearn.training import History, Run
+from tests.runs import Display
 
 EPOCHS = 6
 LOSSES = np.float32(
@@ -116,3 +117,27 @@ def test_runs_within_a_result_and_along_several_axes_are_seen():
 def test_runs_that_diverged_alone_are_skipped():
     swept = sweep(run, {"lane": [0, 2, 3, 4]})
     assert swept.best(lambda run: run.history.loss[-1]).point["lane"] == 0
+
+
+@pytest.mark.parametrize(
+    "by, best",
+    [
+        (None, None),
+        ("final.loss", 3.0),
+        ("mistakes", 0.0),
+        (lambda run: run.final.loss, 3.0),
+        (lambda run: -run.epochs, -6.0),
+    ],
+)
+def test_the_best_so_far_goes_by_what_best_does(swept, by, best):
+    display = Display()
+    sweep(run, {"lane": np.arange(len(RAN))}, progress=display, best_by=by)
+    assert display.seen[-1].best == best
+    if by is not None:
+        assert float(np.nanmin(swept._scores(by, "min"))) == best
+
+
+@pytest.mark.parametrize("by", ["loss", "reason", "history.loss", "nothing", ""])
+def test_the_best_so_far_needs_the_name_of_one_number(by):
+    with pytest.raises(ValueError, match="best_by must be a function, or the name of"):
+        sweep(run, {"lane": np.arange(2)}, progress=Display(), best_by=by)

@@ -7,7 +7,7 @@ import pytest
 
 import funclearn as fl
 from funclearn.sweeps import sweep
-from tests.runs import KEY, RATES, RUNS, descend
+from tests.runs import KEY, RATES, RUNS, Display, descend, equal
 
 
 def test_product_has_an_axis_for_every_name_in_the_order_of_the_grid():
@@ -141,3 +141,57 @@ def test_sweep_is_differentiated_and_mapped():
     scales = jnp.array([1.0, 0.5])
     sums = [np.sum((1 - scale * rates) ** 20) for scale in (1.0, 0.5)]
     np.testing.assert_allclose(jax.vmap(total)(scales), sums, rtol=1e-4)
+
+
+def test_a_display_changes_no_bit_and_sees_the_best():
+    grid = {"learning_rate": RATES}
+    display = Display()
+    shown = sweep(
+        RUNS["line that stops"],
+        grid,
+        progress=display,
+        best_by=lambda result: result[2],
+        best_direction="max",
+    )
+    assert equal(sweep(RUNS["line that stops"], grid).result, shown.result)
+    last = display.seen[-1]
+    assert isinstance(last, fl.sweeps.SeenLanes)
+    assert last[:3] == (12, 12, float(shown.result[2].max()))
+    assert display.closed == 1
+
+
+def test_a_display_counts_the_lanes_of_all_static_values(capsys):
+    def run(power, x):
+        return x**power
+
+    grid = {"power": [1, 2, 3], "x": jnp.array([-2.0, 3.0])}
+    swept = sweep(run, grid, static_argnames="power", progress=True)
+    shown = capsys.readouterr().err
+    assert shown.startswith("lanes 6 / 6, best -8, ") and shown.count("\n") == 1
+    assert swept.best().result == -8
+    sweep(run, {"power": [2], "x": grid["x"]}, static_argnames="power")
+    assert capsys.readouterr() == ("", "")
+
+
+def test_under_a_transformation_nothing_is_shown(capsys):
+    jax.jit(lambda rates: sweep(descend, {"learning_rate": rates}, progress=True))(
+        RATES
+    )
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    "bad, error, message",
+    [
+        ({"progress": "yes"}, TypeError, "progress must be True, False, None, or an"),
+        ({"progress": 1}, TypeError, "progress must be True, False, None, or an"),
+        ({"best_direction": "up"}, ValueError, "best_direction must be 'min' or 'max'"),
+        ({"best_by": 3}, TypeError, "best_by must be a function of a run's result, or"),
+        ({"best_by": "loss"}, ValueError, "best_by must be a function, or the name"),
+        ({"best_by": lambda x: (x, x)}, ValueError, "best_by must return a real scal"),
+    ],
+)
+def test_bad_displays_are_refused(bad, error, message, plain_annotations):
+    arguments = {"progress": Display(), **bad}
+    with pytest.raises(error, match=message):
+        sweep(descend, {"learning_rate": RATES}, **arguments)

@@ -294,3 +294,16 @@ def test_takes_data_sets_without_columns(fl, validation):
         evaluate=lambda fitted, rows: jnp.asarray(float(len(rows))),
     )
     np.testing.assert_array_equal(result.losses.validation, result.held_out)
+
+
+def test_a_display_counts_splits_and_changes_no_bit(fl, validation, readings):
+    from tests.runs import Display, equal
+
+    masks = fl.data.folds(KEY, readings, 3)  # of two sizes
+    display = Display()
+    given = (KEY, least_squares, readings, masks)
+    shown = validation.cross_validate(*given, evaluate=squared_error, progress=display)
+    assert equal(shown, validation.cross_validate(*given, evaluate=squared_error))
+    losses = np.asarray(shown.losses.validation)
+    assert display.seen[-1][:3] == (3, 3, float(losses.min()))
+    assert display.closed == 1

@@ -20,7 +20,7 @@ def clock():
 @pytest.fixture
 def seen():
     """Makes what is seen after so many epochs."""
-    from funclearn.running._seen import Seen
+    from funclearn._display import Seen
 
     def make(epoch=10, **changes):
         known = dict(epochs=100, loss=0.5, validation=None, rate=2.0)

@@ -8,8 +8,8 @@ from rich.console import Console, ConsoleOptions
 from rich.live import Live
 from rich.text import Text
 
-from funclearn.running._seen import Seen, parts
-from funclearn.running._stream import Stream
+from funclearn._display._seen import Shown
+from funclearn._display._stream import Stream
 
 __all__ = ["Region", "layout"]
 
@@ -17,6 +17,7 @@ _STYLES = {
     "bar": "green",
     "rest": "bright_black",
     "loss": "cyan",
+    "best": "cyan",
     "validation": "magenta",
     "closest": "yellow",
     "saving": "bright_black",
@@ -31,10 +32,10 @@ Pieces = list[tuple[str, str]]
 
 
 class Region:
-    """The run as it was seen last, as wide as the terminal is now."""
+    """What was seen last, as wide as the terminal is now."""
 
     def __init__(self, stream: Stream) -> None:
-        self._seen: Seen | None = None
+        self._seen: Shown | None = None
         self._stream = stream
         self._console = Console(
             file=cast("TextIO", stream), force_terminal=True, force_jupyter=False
@@ -48,7 +49,7 @@ class Region:
             redirect_stderr=stream.is_error(),
         )
 
-    def draw(self, seen: Seen) -> None:
+    def draw(self, seen: Shown) -> None:
         """Draws over what was drawn before."""
         self._seen = seen
         columns = self._stream.columns()
@@ -80,7 +81,7 @@ class Region:
             yield line
 
 
-def layout(seen: Seen, width: int, ascii_only: bool) -> list[Pieces]:
+def layout(seen: Shown, width: int, ascii_only: bool) -> list[Pieces]:
     """What stands on the lines: of what has no room, the least important is left out.
 
     Args:
@@ -91,15 +92,14 @@ def layout(seen: Seen, width: int, ascii_only: bool) -> list[Pieces]:
     Returns:
         By line its texts, each after its kind.
     """
-    texts = parts(seen)
-    kinds = [kind for kind in ("epoch", "left", "rate") if kind in texts]
+    texts = seen.parts()
+    kinds = [kind for kind in ("done", "left", "rate") if kind in texts]
     first = [(kind, texts.pop(kind)) for kind in kinds]
     head = _fitting(first, width)
     room = min(width - _width(head) - len(_GAP), _LONGEST)
     if room >= _SHORTEST:
-        share = min(1.0, seen.epoch / max(1, seen.epochs))
         full, rest = "#-" if ascii_only else "\N{BOX DRAWINGS HEAVY HORIZONTAL}" * 2
-        done = int(room * share)
+        done = int(room * seen.share)
         head = [("bar", full * done), ("rest", rest * (room - done)), ("", _GAP), *head]
     return [one for one in (head, _fitting(list(texts.items()), width)) if one]
 

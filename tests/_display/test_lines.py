@@ -11,8 +11,8 @@ def file():
 
 
 def made(kind, file, clock):
-    from funclearn.running import _lines
-    from funclearn.running._stream import Stream
+    from funclearn._display import _lines
+    from funclearn._display._stream import Stream
 
     return getattr(_lines, kind)(Stream(file), clock=clock)
 
@@ -90,7 +90,7 @@ def test_one_line_is_written_over_and_no_longer_one_shows_through(file, clock, s
 
 
 def test_silence(seen):
-    from funclearn.running._lines import Silent
+    from funclearn._display._lines import Silent
 
     with Silent() as shown:
         shown.show(seen())

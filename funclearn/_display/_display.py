@@ -1,16 +1,16 @@
-"""Where a run is, on a terminal: two lines that are drawn over by rich."""
+"""How far something has come, on a terminal: two lines that are drawn over by rich."""
 
 import time
 import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from funclearn.running._lines import Drawn
-from funclearn.running._seen import Seen
-from funclearn.running._stream import Stream
+from funclearn._display._lines import Drawn
+from funclearn._display._seen import Shown
+from funclearn._display._stream import Stream
 
 if TYPE_CHECKING:
-    from funclearn.running._region import Region
+    from funclearn._display._region import Region
 
 __all__ = ["Display"]
 
@@ -18,7 +18,7 @@ __all__ = ["Display"]
 class Display(Drawn):
     """Two lines on a terminal, drawn about four times a second.
 
-    rich is imported when they are first drawn: a run that is over by then draws a plain
+    rich is imported when they are first drawn: what is over by then draws a plain
     line. There is no thread: nothing is drawn but by `show`.
     """
 
@@ -35,12 +35,12 @@ class Display(Drawn):
         else:
             self._region.note(text)
 
-    def _draw(self, seen: Seen) -> None:
+    def _draw(self, seen: Shown) -> None:
         if self._region is None:
             if self._closed:
                 super()._draw(seen)
                 return
-            from funclearn.running._region import Region
+            from funclearn._display._region import Region
 
             self._region = Region(self._stream)
             # Whoever forgets to close it gets the cursor back all the same.

@@ -6,7 +6,7 @@ import types
 
 import pytest
 
-from funclearn.running._progress import Progress, Seen, progress
+from funclearn._display import Progress, Seen, progress
 
 
 class _Terminal(io.StringIO):

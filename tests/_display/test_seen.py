@@ -1,4 +1,4 @@
-"""The words for where a run is."""
+"""The words for how far something has come."""
 
 import math
 from typing import Any
@@ -17,15 +17,15 @@ SEEN: dict[str, Any] = dict(
 
 
 def parts(**changes):
-    from funclearn.running._seen import Seen, parts
+    from funclearn._display import Seen
 
-    return parts(Seen(**{**SEEN, **changes}))
+    return Seen(**{**SEEN, **changes}).parts()
 
 
 def test_all_there_is_to_say_stands_on_one_line():
-    from funclearn.running._seen import Seen, line
+    from funclearn._display import Seen
 
-    assert line(Seen(**SEEN)) == (
+    assert str(Seen(**SEEN)) == (
         "epoch 1,200 / 100,000, loss 0.01235, 29 s left, validation 2.5, "
         "patience 7/10, 3,457 epochs/s, saved epoch 1000"
     )
@@ -33,7 +33,7 @@ def test_all_there_is_to_say_stands_on_one_line():
 
 def test_what_is_not_known_is_left_out():
     nothing = dict(loss=None, validation=None, rate=math.nan, closest=None, saving=None)
-    assert parts(**nothing) == {"epoch": "1,200 / 100,000"}
+    assert parts(**nothing) == {"done": "1,200 / 100,000"}
 
 
 @pytest.mark.parametrize(
@@ -85,3 +85,18 @@ def test_rates_are_readable(rate, text):
 
 def test_a_name_cannot_tear_the_display():
     assert parts(closest="a\nb\x1b[2J\t")["closest"] == "a b [2J "
+
+
+@pytest.mark.parametrize(
+    "best, rate, text",
+    [
+        (None, math.nan, "lanes 250 / 1,000"),
+        (0.0123456, 0.5, "lanes 250 / 1,000, best 0.01235, 25 min 0 s left, 2 s/lane"),
+        (-math.inf, 250.0, "lanes 250 / 1,000, best -inf, 3 s left, 250 lanes/s"),
+    ],
+)
+def test_lanes_are_counted_in_the_same_words(best, rate, text):
+    from funclearn._display import SeenLanes
+
+    seen = SeenLanes(250, 1000, best, rate)
+    assert str(seen) == text and seen.share == 0.25

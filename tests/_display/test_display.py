@@ -31,8 +31,8 @@ def file():
 
 
 def display(file, clock=time.monotonic):
-    from funclearn.running._display import Display
-    from funclearn.running._stream import Stream
+    from funclearn._display._display import Display
+    from funclearn._display._stream import Stream
 
     return Display(Stream(file), clock=clock)
 

@@ -10,7 +10,7 @@ def full(seen, **changes):
 
 
 def texts(seen, width, *, ascii_only=False):
-    from funclearn.running._region import layout
+    from funclearn._display._region import layout
 
     lines = layout(seen, width, ascii_only)
     return ["".join(text for _, text in line) for line in lines]
@@ -25,8 +25,6 @@ def test_a_terminal_of_80_columns_holds_all(seen):
 @pytest.mark.parametrize("width", [1, 5, 10, 20, 39, 60, 79, 200])
 @pytest.mark.parametrize("epochs", [11_000, 10**9])
 def test_what_has_no_room_is_left_out_the_least_important_first(seen, width, epochs):
-    from funclearn.running._seen import parts
-
     one = full(seen, epochs=epochs)
     lines = texts(one, width)
     assert len(lines) == 2
@@ -34,7 +32,7 @@ def test_what_has_no_room_is_left_out_the_least_important_first(seen, width, epo
     for line, least in zip(lines, needed, strict=True):
         assert least in line and len(line) <= max(width, len(least))
     if width == 200:
-        assert all(text in "  ".join(lines) for text in parts(one).values())
+        assert all(text in "  ".join(lines) for text in one.parts().values())
     if width == 39:
         assert lines[1] == "loss 0.01235  validation 0.0345"
 
@@ -45,3 +43,11 @@ def test_what_has_no_room_is_left_out_the_least_important_first(seen, width, epo
 def test_the_bar_is_as_full_as_the_run(seen, epoch, epochs, filled):
     bar = texts(seen(epoch, epochs=epochs), 200, ascii_only=True)[0].split()[0]
     assert (bar.count("#"), len(bar)) == (filled, 40)
+
+
+def test_lanes_stand_on_two_lines_too():
+    from funclearn._display import SeenLanes
+
+    bar, line = texts(SeenLanes(300, 1000, 0.5, 20.0), 60, ascii_only=True)
+    assert bar.endswith("  300 / 1,000  35 s left  20 lanes/s") and line == "best 0.5"
+    assert len(texts(SeenLanes(0, 1000, None, float("nan")), 60)) == 1

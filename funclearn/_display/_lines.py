@@ -1,11 +1,11 @@
-"""Where a run is, in lines of plain text."""
+"""How far something has come, in lines of plain text."""
 
 import time
 from collections.abc import Callable
 from types import TracebackType
 
-from funclearn.running._seen import Seen, line
-from funclearn.running._stream import Stream
+from funclearn._display._seen import Shown
+from funclearn._display._stream import Stream
 
 __all__ = ["Drawn", "Lines", "Rewritten", "Silent"]
 
@@ -19,7 +19,7 @@ _SECONDS = 0.25
 class Silent:
     """Shows nothing."""
 
-    def show(self, seen: Seen) -> None:
+    def show(self, seen: Shown) -> None:
         """Does nothing."""
 
     def note(self, text: str) -> None:
@@ -45,7 +45,7 @@ class Silent:
 class Drawn(Silent):
     """Draws what is seen, but not more often than every so many seconds.
 
-    A run that is over before the first time draws its end only.
+    What is over before the first time draws its end only.
     """
 
     def __init__(
@@ -58,11 +58,11 @@ class Drawn(Silent):
         self._seconds = seconds
         self._clock = clock
         self._due = clock() + seconds
-        self._seen: Seen | None = None
+        self._seen: Shown | None = None
         self._closed = False
-        self._drawn: Seen | None = None
+        self._drawn: Shown | None = None
 
-    def show(self, seen: Seen) -> None:
+    def show(self, seen: Shown) -> None:
         """Draws it if it is time to."""
         self._seen = seen
         now = self._clock()
@@ -86,8 +86,8 @@ class Drawn(Silent):
             if text is not None:
                 self._write(f"{text}\n")
 
-    def _draw(self, seen: Seen) -> None:
-        self._write(f"{line(seen)}\n")
+    def _draw(self, seen: Shown) -> None:
+        self._write(f"{seen}\n")
 
     def _end(self) -> None:
         if self._seen is not None and self._seen is not self._drawn:
@@ -119,8 +119,8 @@ class Rewritten(Drawn):
         if self._drawn is not None and not self._closed:
             self._draw(self._drawn)
 
-    def _draw(self, seen: Seen) -> None:
-        self._over(line(seen), "")
+    def _draw(self, seen: Shown) -> None:
+        self._over(str(seen), "")
 
     def _end(self) -> None:
         super()._end()

@@ -1,25 +1,30 @@
-"""What a run shows of itself: on a terminal, in a notebook, in a file."""
+"""Which display there is: on a terminal, in a notebook, in a file."""
 
 import os
 import sys
 from types import TracebackType
 from typing import Any, Protocol, runtime_checkable
 
+from funclearn._display._display import Display
+from funclearn._display._lines import Lines, Rewritten, Silent
+from funclearn._display._seen import Shown
+from funclearn._display._stream import File, Stream
 from funclearn._words import described
-from funclearn.running._display import Display
-from funclearn.running._lines import Lines, Rewritten, Silent
-from funclearn.running._seen import Seen
-from funclearn.running._stream import File, Stream
 
-__all__ = ["Progress", "Seen", "progress"]
+__all__ = ["Progress", "progress"]
 
 
 @runtime_checkable
 class Progress(Protocol):
-    """What a run is shown on; a context manager that closes itself."""
+    """What a run or a sweep is shown on; a context manager that closes itself."""
 
-    def show(self, seen: Seen) -> None:
-        """Shows where the run is. It is called after every chunk: it must be fast."""
+    def show(self, seen: Shown) -> None:
+        """Shows how far it is.
+
+        It must be fast: a run calls it after every chunk, with what has the attributes
+        of `running.Seen`, and a sweep about ten times a second, with those of
+        `sweeps.SeenLanes`.
+        """
         ...
 
     def note(self, text: str) -> None:
@@ -82,7 +87,7 @@ class _Own(Silent):
     def __init__(self, own: Any) -> None:
         self._own = own
 
-    def show(self, seen: Seen) -> None:
+    def show(self, seen: Shown) -> None:
         self._own.show(seen)
 
     def note(self, text: str) -> None:

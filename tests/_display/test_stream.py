@@ -11,7 +11,7 @@ import pytest
 
 
 def stream(file):
-    from funclearn.running._stream import Stream
+    from funclearn._display._stream import Stream
 
     return Stream(file)
 
@@ -86,7 +86,7 @@ def test_no_stream_at_all(closed):
 @pytest.mark.parametrize("name", ["stdout", "stderr"])
 def test_a_program_whose_reader_left_ends_well(name):
     """Its exit status is its own."""
-    from funclearn.running import _stream
+    from funclearn._display import _stream
 
     # The file alone, since the library takes a second to import.
     code = (

@@ -1,0 +1,137 @@
+"""What is known of a computation while it goes on, and the words for it."""
+
+import math
+from typing import NamedTuple, TypeAlias
+
+__all__ = ["Seen", "SeenLanes", "Shown"]
+
+_UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
+
+_YEAR = 365 * 86400
+
+
+class Seen(NamedTuple):
+    """What is known of a run between two chunks.
+
+    Attributes:
+        epoch: number of epochs made, earlier starts of the run included.
+        epochs: the largest number of them.
+        loss: the training loss of the last row; None if there is none.
+        validation: the validation loss of the last row; None if there is none.
+        rate: epochs a second over the last chunks, NaN before the first.
+        closest: the stopping rule that is closest to firing, as "patience 7/10".
+        saving: what is being saved, or was last, as "saved epoch 1200".
+    """
+
+    epoch: int
+    epochs: int
+    loss: float | None
+    validation: float | None
+    rate: float
+    closest: str | None
+    saving: str | None
+
+    @property
+    def share(self) -> float:
+        """How much of it is done, from 0 to 1."""
+        return _share(self.epoch, self.epochs)
+
+    def parts(self) -> dict[str, str]:
+        """What there is to say, by its kind, the more important first."""
+        return _said(
+            done=_done(self.epoch, self.epochs),
+            loss=_number("loss", self.loss),
+            left=_left(self.epochs - self.epoch, self.rate),
+            validation=_number("validation", self.validation),
+            closest=_printable(self.closest),
+            rate=_rate(self.rate, "epoch"),
+            saving=_printable(self.saving),
+        )
+
+    def __str__(self) -> str:
+        """All of it on one line."""
+        return "epoch " + ", ".join(self.parts().values())
+
+
+class SeenLanes(NamedTuple):
+    """What is known of a sweep or a cross-validation while its lanes run.
+
+    Attributes:
+        lane: number of lanes done.
+        lanes: number of all.
+        best: the best score of those that are done, NaN left out; None if there is
+            none, or nothing to score by.
+        rate: lanes a second so far, NaN before the first.
+    """
+
+    lane: int
+    lanes: int
+    best: float | None
+    rate: float
+
+    @property
+    def share(self) -> float:
+        """How much of it is done, from 0 to 1."""
+        return _share(self.lane, self.lanes)
+
+    def parts(self) -> dict[str, str]:
+        """What there is to say, by its kind, the more important first."""
+        return _said(
+            done=_done(self.lane, self.lanes),
+            best=_number("best", self.best),
+            left=_left(self.lanes - self.lane, self.rate),
+            rate=_rate(self.rate, "lane"),
+        )
+
+    def __str__(self) -> str:
+        """All of it on one line."""
+        return "lanes " + ", ".join(self.parts().values())
+
+
+Shown: TypeAlias = Seen | SeenLanes
+"""What a display can draw."""
+
+
+def _said(**texts: str) -> dict[str, str]:
+    return {kind: text for kind, text in texts.items() if text}
+
+
+def _share(done: int, of: int) -> float:
+    return min(1.0, done / max(1, of))
+
+
+def _done(done: int, of: int) -> str:
+    return f"{done:,} / {of:,}"
+
+
+def _number(name: str, value: float | None) -> str:
+    return "" if value is None else f"{name} {value:.4g}"
+
+
+def _printable(text: str | None) -> str:
+    """Without line ends and escapes, which would tear a display."""
+    return "".join(one if one.isprintable() else " " for one in text or "")
+
+
+def _rate(rate: float, unit: str) -> str:
+    if not 0 < rate < math.inf:
+        return ""
+    if rate < 1:
+        return f"{1 / rate:.3g} s/{unit}"
+    return f"{rate:,.0f} {unit}s/s" if rate >= 100 else f"{rate:.3g} {unit}s/s"
+
+
+def _left(number: int, rate: float) -> str:
+    """The time that is left, in its two largest units."""
+    if number <= 0 or not 0 < rate < math.inf:
+        return ""
+    seconds = number / rate
+    if seconds > _YEAR:
+        return "over a year left"
+    whole = math.ceil(seconds)
+    first = next(at for at, (size, _) in enumerate(_UNITS) if whole >= size)
+    words = []
+    for size, unit in _UNITS[first : first + 2]:
+        words.append(f"{whole // size} {unit}")
+        whole %= size
+    return " ".join(words) + " left"

@@ -24,7 +24,14 @@ from pathlib import Path
 import jax
 from jaxlib.version import __version__ as JAXLIB
 
-__all__ = ["APART", "OPTIONS", "WHOLE", "may_ask", "may_keep_apart"]
+__all__ = [
+    "APART",
+    "OPTIONS",
+    "WHOLE",
+    "cache_folder",
+    "may_ask",
+    "may_keep_apart",
+]
 
 APART = {"inlineable": "false"}
 """Marks a call that is compiled by itself."""
@@ -68,7 +75,7 @@ def _is_trusted() -> bool:
     """Looks up how the trial ended, or makes it."""
     if os.environ.get(_IN_TRIAL):
         return True
-    answer = _folder() / _name()
+    answer = cache_folder() / _name()
     try:
         known = answer.read_text("utf-8")
     except OSError:
@@ -121,7 +128,8 @@ def _remember(answer: Path, known: str) -> None:
         return  # where nothing can be kept, the next process tries again
 
 
-def _folder() -> Path:
+def cache_folder() -> Path:
+    """Where the library keeps what other processes can use: in the user's cache."""
     place = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA")
     return Path(place or os.path.expanduser("~/.cache")) / "funclearn"
 

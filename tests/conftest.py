@@ -24,3 +24,21 @@ def float64():
     """Runs a test with 64-bit types enabled."""
     with jax.enable_x64(True):
         yield
+
+
+@pytest.fixture
+def compilation_cache():
+    """Lets a test switch JAX's compilation cache on, and gives JAX its settings back."""
+    from funclearn import _jaxprs
+
+    names = (
+        "jax_compilation_cache_dir",
+        "jax_persistent_cache_min_compile_time_secs",
+        "jax_persistent_cache_min_entry_size_bytes",
+    )
+    before = {name: getattr(jax.config, name) for name in names}
+    yield
+    if before != {name: getattr(jax.config, name) for name in names}:
+        for name, value in before.items():
+            jax.config.update(name, value)
+        _jaxprs.reset_cache()

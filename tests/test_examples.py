@@ -65,6 +65,7 @@ CORE = {
     "checkpoints.save": fl.checkpoints.save,
     "running.run": fl.running.run,
     "stopping.closest": fl.stopping.closest,
+    "running.cache_programs": fl.running.cache_programs,
     "stopping.patience": fl.stopping.patience,
     "stopping.when": fl.stopping.when,
     "sweeps.sweep": sweeps.sweep,
@@ -81,7 +82,7 @@ CORE = {
 
 
 @pytest.mark.parametrize("name", CORE)
-def test_the_example_of(name):
+def test_the_example_of(name, compilation_cache):
     function = CORE[name]
     names = {"jax": jax, "jnp": jnp, "np": np, "optax": optax, "fl": fl}
     (example,) = doctest.DocTestFinder(recurse=False).find(function, name, globs=names)

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
         valid_jaxtype,
     )
 
+    from funclearn._jaxprs._cache import is_whole, kept_in, reset_cache
     from funclearn._jaxprs._dependence import carried, depends, leading
     from funclearn._jaxprs._equations import (
         argument_names,
@@ -91,7 +92,9 @@ __all__ = [
     "inner_jaxprs",
     "interpret",
     "is_key",
+    "is_whole",
     "jaxpr_as_fun",
+    "kept_in",
     "leading",
     "linear_solver",
     "literal",
@@ -99,6 +102,7 @@ __all__ = [
     "one_way",
     "primitives",
     "reads",
+    "reset_cache",
     "scan_of",
     "single",
     "split_constants",
@@ -126,6 +130,9 @@ __getattr__, __dir__ = _lazy.attach(
                 "reads",
             ),
             "funclearn._jaxprs._equations",
+        ),
+        **dict.fromkeys(
+            ("is_whole", "kept_in", "reset_cache"), "funclearn._jaxprs._cache"
         ),
         **dict.fromkeys(
             ("carried", "depends", "leading"), "funclearn._jaxprs._dependence"

@@ -6,6 +6,7 @@ step in chunks, and does between them what a pure function cannot.
 
 from funclearn._display import Progress, Seen
 from funclearn.running._callbacks import Callback, Report
+from funclearn.running._programs import cache_programs
 from funclearn.running._run import run
 from funclearn.running._stopped import Failed, Interrupted, Stopped, Terminated
 
@@ -18,5 +19,6 @@ __all__ = [
     "Seen",
     "Stopped",
     "Terminated",
+    "cache_programs",
     "run",
 ]

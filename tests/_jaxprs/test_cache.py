@@ -1,0 +1,35 @@
+"""Files of compiled programs."""
+
+import zlib
+
+import pytest
+
+
+@pytest.fixture
+def cache():
+    from funclearn._jaxprs import _cache
+
+    return _cache
+
+
+def test_programs_are_told_from_other_files(cache, tmp_path):
+    (tmp_path / "jit_f-0-cache").touch()
+    (tmp_path / "jit_f-0-atime").touch()
+    assert cache.kept_in(tmp_path) == [tmp_path / "jit_f-0-cache"]
+    assert cache.kept_in(tmp_path / "nowhere") == []
+
+
+@pytest.mark.parametrize("kept", [0, 1, -1])
+def test_a_program_that_was_cut_short_is_not_whole(cache, tmp_path, kept):
+    packed = zlib.compress(bytes(range(256)) * 40)
+    program = tmp_path / "jit_f-0-cache"
+    program.write_bytes(packed)
+    from jax._src import compilation_cache as jax_cache
+
+    if jax_cache.zstd is None and jax_cache.zstandard is None:
+        assert cache.is_whole(program)
+    program.write_bytes(packed[:kept])
+    assert not cache.is_whole(program)
+    program.unlink()
+    with pytest.raises(FileNotFoundError):
+        cache.is_whole(program)

@@ -28,7 +28,7 @@ def float64():
 
 @pytest.fixture
 def compilation_cache():
-    """Lets a test switch JAX's compilation cache on, and gives JAX its settings back."""
+    """Lets a test switch JAX's compilation cache on; afterwards it is as before."""
     from funclearn import _jaxprs
 
     names = (

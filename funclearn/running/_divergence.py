@@ -14,6 +14,8 @@ from funclearn.training import History
 
 __all__ = ["all_finite", "first_bad"]
 
+_FEW = 2**18  # numbers that NumPy looks at sooner than XLA compiles
+
 
 def first_bad(program: Program, chunk: Chunk) -> int | None:
     """The first epoch of a chunk with a loss that is not finite, or such parameters.
@@ -84,4 +86,6 @@ def all_finite(params: PyTree) -> bool:
         for leaf in jax.tree.leaves(params)
         if jnp.issubdtype(leaf.dtype, jnp.inexact)
     ]
+    if sum(leaf.size for leaf in floating) <= _FEW:
+        return all(np.isfinite(leaf).all() for leaf in floating)
     return bool(_all_finite(floating))

@@ -1,8 +1,7 @@
 """Files of compiled programs."""
 
-import zlib
-
 import pytest
+from jax._src.compilation_cache import compress_executable
 
 
 @pytest.fixture
@@ -21,13 +20,10 @@ def test_programs_are_told_from_other_files(cache, tmp_path):
 
 @pytest.mark.parametrize("kept", [0, 1, -1])
 def test_a_program_that_was_cut_short_is_not_whole(cache, tmp_path, kept):
-    packed = zlib.compress(bytes(range(256)) * 40)
+    packed = compress_executable(bytes(range(256)) * 40)
     program = tmp_path / "jit_f-0-cache"
     program.write_bytes(packed)
-    from jax._src import compilation_cache as jax_cache
-
-    if jax_cache.zstd is None and jax_cache.zstandard is None:
-        assert cache.is_whole(program)
+    assert cache.is_whole(program)
     program.write_bytes(packed[:kept])
     assert not cache.is_whole(program)
     program.unlink()

@@ -1,5 +1,6 @@
 """Runs whose loss is no number in the end."""
 
+import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
@@ -63,3 +64,15 @@ def test_a_rule_that_ends_it_before_is_obeyed():
     made = run(step, state, DATA, epochs=500, stop=rule, progress=False)
     check_same(made, whole)
     assert made.reason.name == "diverged"
+
+
+@pytest.mark.parametrize("few", [0, 100])
+@pytest.mark.parametrize("dtype", ["bfloat16", "float32", "complex64"])
+def test_small_and_large_parameters_are_looked_at_alike(monkeypatch, few, dtype):
+    from funclearn.running import _divergence
+
+    monkeypatch.setattr(_divergence, "_FEW", few)
+    good = {"a": jnp.ones((2, 3), dtype), "n": jnp.arange(3)}
+    assert _divergence.all_finite(good)
+    for bad in (jnp.nan, jnp.inf):
+        assert not _divergence.all_finite({**good, "b": jnp.asarray([1, bad], dtype)})

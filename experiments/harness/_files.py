@@ -1,25 +1,53 @@
 """Writes files whole, into folders that were looked at before the work began."""
 
+import contextlib
 import os
 import tempfile
 from pathlib import Path
 
-__all__ = ["require_writable", "write"]
+__all__ = ["PAGE", "require_writable", "write"]
+
+PAGE = ("index.html", "summary.json")
+"""The files of all results."""
+
 
 # About twice what all experiments write.
 _SPACE = 2**24
 
 
-def require_writable(folder: Path) -> None:
+def require_writable(folder: Path, *names: str) -> None:
     """Looks whether files can be written to a folder, which need not exist yet.
 
     Nothing is left behind: where the folder is missing, the nearest one above it that
     exists is tried.
 
+    Args:
+        folder: the folder of all results, with the page.
+        *names: the folders within it that are to be written.
+
     Raises:
-        OSError: the path leads through a file, may not be written to, or its disk is
-            full.
+        OSError: a path leads through a file, may not be written to, is none that the
+            system has, or its disk is full.
+        ValueError: it holds a zero byte.
     """
+    try:
+        # Only that something is missing is no reason against it.
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            os.lstat(folder)
+    except OSError as error:
+        reason = f"results cannot be written to {folder}: {error.strerror}"
+        raise OSError(error.errno, reason) from error
+    for place in (folder, *(folder / name for name in names)):
+        _require_writable(place)
+    for name in PAGE:
+        if (folder / name).is_dir():
+            raise IsADirectoryError(
+                f"results need a file; {folder / name} is a folder: move it, or choose "
+                "another one with --out."
+            )
+
+
+def _require_writable(folder: Path) -> None:
     absolute = folder.absolute()
     nearest = next(
         path for path in (absolute, *absolute.parents) if os.path.lexists(path)
@@ -32,7 +60,10 @@ def require_writable(folder: Path) -> None:
         with tempfile.TemporaryFile(dir=nearest) as file:
             file.write(bytes(_SPACE))
     except OSError as error:
-        reason = f"results cannot be written to {nearest}: {error.strerror}"
+        reason = (
+            f"results cannot be written to {nearest}: {error.strerror}; choose "
+            "another folder with --out"
+        )
         raise OSError(error.errno, reason) from error
 
 

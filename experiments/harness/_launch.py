@@ -3,6 +3,7 @@
 import dataclasses
 import shlex
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -11,11 +12,12 @@ import tyro
 from experiments.harness import _page, _terminal
 from experiments.harness._files import require_writable
 from experiments.harness._interrupts import until_interrupted
-from experiments.harness._report import describe, perform
+from experiments.harness._refusals import parsed, until_refused
+from experiments.harness._report import Experiment, describe, perform
 from experiments.harness._streams import write_what_fits
 from experiments.harness._summary import Summary
 
-__all__ = ["launch", "run_alone"]
+__all__ = ["arguments_of", "launch", "run_alone"]
 
 ConfigT = TypeVar("ConfigT")
 
@@ -25,6 +27,8 @@ class _Arguments(Generic[ConfigT]):
     config: tyro.conf.OmitArgPrefixes[ConfigT]
     out: Path = Path("results")
     """Folder for the results."""
+    debug: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Show the traceback of an error."""
 
 
 def launch(name: str) -> None:
@@ -36,38 +40,43 @@ def launch(name: str) -> None:
         name: the experiment, a package of `experiments`.
 
     Raises:
-        SystemExit: always. Its status is 0, or 1 where a published figure is missed
-            or a setting or a file is refused, 2 where the command line is wrong, and
-            130 after an interrupt.
+        SystemExit: always. Its status is 0, or 1 where a published figure is missed,
+            2 where the command line, a setting or a file is refused, and 130 after an
+            interrupt.
     """
     write_what_fits()
     raise SystemExit(until_interrupted(lambda: run_alone(name, sys.argv[1:])))
 
 
-def run_alone(name: str, options: list[str]) -> int:
+def run_alone(name: str, options: Sequence[str]) -> int:
     """Runs an experiment with options of its own, and returns the exit status."""
-    experiment = describe(name)
-    program = f"python -m experiments.{experiment.name}"
-    try:
-        arguments: _Arguments[object] = tyro.cli(
-            _Arguments[experiment.config_type],
-            prog=program,
-            description=f"{experiment.summary}\n\n{experiment.explanation}",
-            args=options,
-        )
-    except ValueError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    return until_refused(
+        lambda: _run(describe(name), options), debug="--debug" in options
+    )
+
+
+def arguments_of(experiment: Experiment, options: Sequence[str]) -> _Arguments[object]:
+    """The options of an experiment; its settings have been checked."""
+    return parsed(
+        _Arguments[experiment.config_type],
+        options,
+        _program(experiment),
+        f"{experiment.summary}\n\n{experiment.explanation}",
+    )
+
+
+def _program(experiment: Experiment) -> str:
+    return f"python -m experiments.{experiment.name}"
+
+
+def _run(experiment: Experiment, options: Sequence[str]) -> int:
+    arguments = arguments_of(experiment, options)
     terminal = _terminal.console()
     _terminal.show_device(terminal)
-    command = shlex.join([*program.split(), *options])
-    try:
-        require_writable(arguments.out)
-        summary = perform(experiment, arguments.config, arguments.out, command)
-        page = _page.rebuild(arguments.out)
-    except (OSError, ValueError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    command = shlex.join([*_program(experiment).split(), *options])
+    require_writable(arguments.out, experiment.name)
+    summary = perform(experiment, arguments.config, arguments.out, command)
+    page = _page.rebuild(arguments.out)
     _terminal.show_left_out(page)
     _terminal.show_summary(terminal, summary)
     _terminal.show_published(terminal, [summary])

@@ -16,12 +16,13 @@ from experiments import NAMES, TITLES
 from experiments.harness import _page, _terminal
 from experiments.harness._files import require_writable
 from experiments.harness._launch import run_alone
+from experiments.harness._refusals import in_one_line, parsed, until_refused
 from experiments.harness._report import compute, describe, failure, save
 from experiments.harness._summary import Summary, count
 
 __all__ = ["main"]
 
-_OF_ALL = ("--list", "--out")
+_OF_ALL = ("--list", "--out", "--debug")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -36,6 +37,8 @@ class _Arguments:
     """List the experiments, and run none."""
     out: Path = Path("results")
     """Folder for the results."""
+    debug: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Show the tracebacks of errors."""
 
 
 def main(options: Sequence[str]) -> int:
@@ -45,32 +48,31 @@ def main(options: Sequence[str]) -> int:
     one is run as `python -m experiments.NAME` runs it.
 
     Returns:
-        The exit status: 0, or 1 where a published figure is missed, an experiment
-        failed or a file cannot be written, or 2 where there is no such experiment.
+        The exit status: 0, or 1 where a published figure is missed or an experiment
+        failed, or 2 where the command line, a setting or a file is refused.
     """
     name, *others = *options, ""
     if name in NAMES and any(map(_is_its_own, others)):
-        return run_alone(name, list(options[1:]))
-    arguments = tyro.cli(
+        return run_alone(name, options[1:])
+    return until_refused(lambda: _main(options), debug="--debug" in options)
+
+
+def _main(options: Sequence[str]) -> int:
+    arguments = parsed(
         _Arguments,
-        prog="python -m experiments",
-        description="Compute what the texts on the mechanics of learning publish. "
+        options,
+        "python -m experiments",
+        "Compute what the texts on the mechanics of learning publish. "
         "`NAME --help` shows the options of one experiment.",
-        args=options,
     )
     for name in arguments.names:
         if name not in NAMES:
-            print(_unknown(name), file=sys.stderr)
-            return 2
+            raise ValueError(_unknown(name))
     terminal = _terminal.console()
     if arguments.list_:
         return _list(terminal)
     named = arguments.names or NAMES
-    try:
-        return _run([name for name in NAMES if name in named], arguments.out, terminal)
-    except OSError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    return _run([name for name in NAMES if name in named], arguments, terminal)
 
 
 def _is_its_own(option: str) -> bool:
@@ -81,7 +83,7 @@ def _is_its_own(option: str) -> bool:
 def _unknown(name: str) -> str:
     nearest = difflib.get_close_matches(name, NAMES, n=1)
     hint = f"did you mean {nearest[0]!r}?" if nearest else "--list shows them all."
-    return f"No experiment is called {name!r}: {hint}"
+    return f"no experiment is called {name!r}: {hint}"
 
 
 def _list(terminal: Console) -> int:
@@ -93,8 +95,9 @@ def _list(terminal: Console) -> int:
     return 0
 
 
-def _run(names: Sequence[str], out: Path, terminal: Console) -> int:
-    require_writable(out)
+def _run(names: Sequence[str], arguments: _Arguments, terminal: Console) -> int:
+    out = arguments.out
+    require_writable(out, *names)
     _terminal.show_device(terminal)
     progress = Progress(
         "{task.description}",
@@ -110,7 +113,7 @@ def _run(names: Sequence[str], out: Path, terminal: Console) -> int:
         task = progress.add_task("", total=len(names))
         for name in names:
             progress.update(task, description=name)
-            summaries.append(_perform(name, out))
+            summaries.append(_perform(name, arguments))
             terminal.print(_terminal.progress_line(summaries[-1]), soft_wrap=True)
             progress.advance(task)
     page = _page.rebuild(out)
@@ -123,12 +126,15 @@ def _run(names: Sequence[str], out: Path, terminal: Console) -> int:
     return 1 if failed or counted.met < counted.total else 0
 
 
-def _perform(name: str, out: Path) -> Summary:
+def _perform(name: str, arguments: _Arguments) -> Summary:
     command = f"python -m experiments.{name}"
     try:
         experiment = describe(name)
         result = compute(experiment, experiment.config_type(), command)
     except Exception as error:
-        traceback.print_exc()
+        if arguments.debug:
+            traceback.print_exc()
+        told = f"{name}: {type(error).__name__}: {in_one_line(error)}"
+        print(f"error: {told}", file=sys.stderr)
         result = failure(name, error, command)
-    return save(out, result)
+    return save(arguments.out, result)

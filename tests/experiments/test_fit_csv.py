@@ -210,7 +210,7 @@ GOOD = [(x, 2 * x) for x in range(10)]
 def test_refusals_are_one_line(command, tmp_path, capsys, rows, options, message):
     names = ("x", "y", "z")[: len(rows[0]) if rows else 2]
     path = write(tmp_path / "bad.csv", names, rows)
-    assert command("--csv", path, "--target", "y", *options) == 1
+    assert command("--csv", path, "--target", "y", *options) == 2
     shown = capsys.readouterr().err
     assert shown.startswith("error: ") and message in shown
     assert shown.count("\n") == 1

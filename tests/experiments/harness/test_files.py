@@ -74,3 +74,18 @@ def test_a_full_disk_is_found_before_the_work(tmp_path, monkeypatch):
 def test_a_folder_that_takes_no_file_is_refused():
     with pytest.raises(OSError, match="/proc/self"):
         require_writable(Path("/proc/self/results"))
+
+
+@pytest.mark.parametrize("taken", ["autograd", "index.html", "summary.json"])
+def test_what_is_in_the_way_is_found_before_the_work(tmp_path, taken):
+    if taken == "autograd":
+        (tmp_path / taken).touch()
+    else:
+        (tmp_path / taken).mkdir()
+    with pytest.raises(OSError, match=taken):
+        require_writable(tmp_path, "autograd")
+
+
+def test_a_name_that_is_too_long_is_refused(tmp_path):
+    with pytest.raises(OSError, match="too long"):
+        require_writable(tmp_path / ("x" * 5000))

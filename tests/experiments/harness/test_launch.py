@@ -77,8 +77,28 @@ def test_launch_ends_with_1_where_a_figure_is_missed(
 
 
 def test_launch_refuses_settings_in_one_line(launched, tmp_path, capsys):
-    assert launched("--epochs", "-1", "--out", str(tmp_path)) == 1
+    assert launched("--epochs", "-1", "--out", str(tmp_path)) == 2
     assert capsys.readouterr().err == "error: epochs must not be negative\n"
+
+
+def test_launch_shows_the_traceback_if_asked(launched, tmp_path, capsys):
+    assert launched("--epochs", "-1", "--debug", "--out", str(tmp_path)) == 2
+    first, *_, last = capsys.readouterr().err.splitlines()
+    assert first.startswith("Traceback")
+    assert last == "error: epochs must not be negative"
+
+
+@pytest.mark.parametrize(
+    "options", [["--epochs", "x"], ["--epoch", "1"], ["x"], ["--data"]]
+)
+def test_launch_refuses_options_in_one_line(launched, tmp_path, capsys, options):
+    assert launched(*options, "--out", str(tmp_path)) == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    (line,) = shown.err.splitlines()
+    assert line.startswith("error: ")
+    assert line.endswith("See python -m experiments.three_numbers --help.")
+    assert not [*tmp_path.iterdir()]
 
 
 @pytest.mark.parametrize("taken", ["", "three_numbers", "index.html"])
@@ -89,7 +109,7 @@ def test_launch_says_where_it_cannot_write(launched, tmp_path, capsys, taken):
     else:
         (out / taken).parent.mkdir(exist_ok=True)
         (out / taken).touch()
-    assert launched("--out", str(out)) == 1
+    assert launched("--out", str(out)) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("error: ")
     assert str(out / taken) in line

@@ -54,6 +54,15 @@ def test_suite_shows_the_error_and_goes_on(
     assert "ZeroDivisionError" in (tmp_path / "index.html").read_text()
 
 
+@pytest.mark.parametrize("debug", [True, False])
+def test_suite_shows_tracebacks_if_asked(suite, broken, capsys, debug):
+    assert suite({"validation": broken}, *["--debug"][: int(debug)]) == 1
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[-1].startswith("error: validation: ZeroDivisionError: ")
+    assert ("Traceback (most recent call last):" in lines) == debug
+    assert debug or len(lines) == 1
+
+
 def test_suite_runs_the_named_ones_once_and_in_order(suite, experiment, broken, capsys):
     both = {"broadcasting": experiment, "autograd": experiment, "wide_net": broken}
     assert suite(both, "autograd", "broadcasting", "autograd") == 0
@@ -77,12 +86,14 @@ def test_suite_lists_summaries_and_sources(suite, experiment, capsys, tmp_path):
 def test_suite_suggests_the_nearest_name(suite, experiment, capsys, name, hint):
     both = {"broadcasting": experiment, "autograd": experiment}
     assert suite(both, name) == 2
-    assert capsys.readouterr().err == f"No experiment is called {name!r}: {hint}\n"
+    assert (
+        capsys.readouterr().err == f"error: no experiment is called {name!r}: {hint}\n"
+    )
 
 
 def test_suite_says_where_it_cannot_write(suite, experiment, capsys, tmp_path):
     (tmp_path / "index.html").mkdir()
-    assert suite({"broadcasting": experiment}) == 1
+    assert suite({"broadcasting": experiment}) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("error: ")
     assert str(tmp_path / "index.html") in line
@@ -95,7 +106,7 @@ def test_suite_looks_at_the_folder_before_it_computes(
     named = experiment._replace(run=ran.append)
     monkeypatch.setattr(_suite, "describe", lambda name: named)
     (tmp_path / "file").touch()
-    assert _suite.main(["broadcasting", "--out", str(tmp_path / "file" / "x")]) == 1
+    assert _suite.main(["broadcasting", "--out", str(tmp_path / "file" / "x")]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("error: ")
     assert not ran
@@ -105,7 +116,7 @@ def test_suite_ends_in_one_line_where_a_folder_is_taken(
     suite, experiment, capsys, tmp_path
 ):
     (tmp_path / "broadcasting").touch()
-    assert suite({"broadcasting": experiment, "validation": experiment}) == 1
+    assert suite({"broadcasting": experiment, "validation": experiment}) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("error: ")
     assert str(tmp_path / "broadcasting") in line
@@ -131,7 +142,7 @@ def test_suite_gives_an_experiment_the_options_of_its_own(
 def test_suite_needs_a_folder_before_it_runs(broken, monkeypatch, capsys, tmp_path):
     monkeypatch.setattr(_suite, "describe", lambda name: broken)
     (tmp_path / "file").touch()
-    assert _suite.main(["validation", "--out", str(tmp_path / "file")]) == 1
+    assert _suite.main(["validation", "--out", str(tmp_path / "file")]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("error: ")
 

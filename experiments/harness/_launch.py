@@ -12,12 +12,12 @@ import tyro
 from experiments.harness import _page, _terminal
 from experiments.harness._files import require_writable
 from experiments.harness._interrupts import until_interrupted
-from experiments.harness._refusals import parsed, until_refused
+from experiments.harness._refusals import in_one_line, parsed, until_refused
 from experiments.harness._report import Experiment, describe, perform
 from experiments.harness._streams import write_what_fits
 from experiments.harness._summary import Summary
 
-__all__ = ["arguments_of", "launch", "run_alone"]
+__all__ = ["launch", "refused", "run_alone"]
 
 ConfigT = TypeVar("ConfigT")
 
@@ -55,7 +55,21 @@ def run_alone(name: str, options: Sequence[str]) -> int:
     )
 
 
-def arguments_of(experiment: Experiment, options: Sequence[str]) -> _Arguments[object]:
+def refused(experiment: Experiment, options: Sequence[str]) -> str | None:
+    """Why an experiment refuses its options, in one line; None if it takes them.
+
+    Settings are checked, and nothing is run.
+    """
+    try:
+        _arguments_of(experiment, options)
+    except SystemExit:  # after --help
+        return None
+    except ValueError as error:
+        return in_one_line(error)
+    return None
+
+
+def _arguments_of(experiment: Experiment, options: Sequence[str]) -> _Arguments[object]:
     """The options of an experiment; its settings have been checked."""
     return parsed(
         _Arguments[experiment.config_type],
@@ -70,7 +84,7 @@ def _program(experiment: Experiment) -> str:
 
 
 def _run(experiment: Experiment, options: Sequence[str]) -> int:
-    arguments = arguments_of(experiment, options)
+    arguments = _arguments_of(experiment, options)
     terminal = _terminal.console()
     _terminal.show_device(terminal)
     command = shlex.join([*_program(experiment).split(), *options])

@@ -1,0 +1,31 @@
+"""Options of command lines, refused in one line."""
+
+import argparse
+from typing import NoReturn
+
+__all__ = ["Options", "count", "share"]
+
+
+class Options(argparse.ArgumentParser):
+    """A parser that tells what is wrong in one line, and ends with the status 2."""
+
+    def error(self, message: str) -> NoReturn:
+        """Refuses the command line."""
+        told = " ".join(message.split())
+        self.exit(2, f"error: {told}; {self.prog} --help shows the options.\n")
+
+
+def count(text: str) -> int:
+    """A whole number from 1 to a million."""
+    number = int(text)
+    if not 1 <= number <= 10**6:
+        raise argparse.ArgumentTypeError(f"must be from 1 to 1000000; got {text}")
+    return number
+
+
+def share(text: str) -> float:
+    """A number from 0.0001 to 100."""
+    number = float(text)
+    if not 1e-4 <= number <= 100:
+        raise argparse.ArgumentTypeError(f"must be from 0.0001 to 100; got {text}")
+    return number

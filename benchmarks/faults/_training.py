@@ -1,0 +1,74 @@
+"""The training that is killed, damaged and gone on with: a small net, minibatches."""
+
+import functools
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+import funclearn as fl
+
+__all__ = ["EPOCHS", "RESULT", "bits", "train"]
+
+EPOCHS = 1500
+RESULT = "result.bin"
+"""The file that a run to its end leaves: all that it returns, as bytes."""
+
+
+@functools.cache
+def _setting() -> tuple[Any, ...]:
+    """Step, state, data and evaluation; made once a process."""
+    inputs = np.linspace(-1, 1, 48, dtype=np.float32)[:, None]
+    train = fl.Dataset(inputs, np.sin(3 * inputs))
+    held_out = fl.Dataset(inputs[::5] * 0.97, np.sin(2.91 * inputs[::5]))
+    model = fl.models.mlp((1, 16, 1))
+    optimizer = optax.adam(3e-3)
+    objective = fl.make_objective(model, fl.losses.mse, input_noise=0.01)
+    step = fl.make_train_step(objective, optimizer)
+    key = jax.random.key(7)
+    state = fl.init_state(key, jax.jit(model.init)(key), optimizer)
+    return step, state, train, held_out, fl.make_evaluation(model, fl.losses.mse)
+
+
+def bits(tree: Any) -> bytes:
+    """The bytes of all leaves."""
+
+    def of(leaf: Any) -> bytes:
+        if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+            leaf = jax.random.key_data(leaf)
+        return np.asarray(leaf).tobytes()
+
+    return b"".join(map(of, jax.tree.leaves(tree)))
+
+
+def train(
+    folder: Path,
+    *,
+    epochs: int = EPOCHS,
+    save_every: float = 0.0,
+    callbacks: Sequence[Callable[[Any], None]] = (),
+) -> fl.Run:
+    """Trains, or goes on, and writes what it got to."""
+    step, state, data, held_out, evaluate = _setting()
+    run = fl.running.run(
+        step,
+        state,
+        data,
+        held_out,
+        epochs=epochs,
+        folder=folder,
+        resume=True,
+        save_every=save_every,
+        progress=False,
+        callbacks=callbacks,
+        batch_size=16,
+        evaluate=evaluate,
+        # It does not fire, but has to remember.
+        stop=fl.stopping.patience(10 * EPOCHS),
+    )
+    (folder / RESULT).write_bytes(bits((run.state, run.history, run.final, run.best)))
+    return run

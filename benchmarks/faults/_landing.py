@@ -50,7 +50,7 @@ def kill_at(place: str, number: int, folder: Path) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
     def shorten(descriptor: int, path: str, share: float) -> None:
-        before = sizes.get(path, 0) if path.endswith(".rows") else 0
+        before = sizes["rows"] if path.endswith(".rows") else 0
         size = os.fstat(descriptor).st_size
         os.ftruncate(descriptor, before + int((size - before) * share))
         end()
@@ -74,25 +74,27 @@ def kill_at(place: str, number: int, folder: Path) -> None:
         if kind in before and due(before[kind]):
             end()
         flush(descriptor)
-        if kind == _ROWS:
-            sizes[path] = os.fstat(descriptor).st_size
         if (kind == _FOLDER and due("folder flushed")) or (
             kind == _ROWS and due("rows flushed")
         ):
             end()
 
     os.fsync = fsync
-    sys.addaudithook(_hook(due, end))
+    sys.addaudithook(_hook(due, end, sizes))
 
 
 def _hook(
-    due: Callable[[str], bool], end: Callable[[], None]
+    due: Callable[[str], bool], end: Callable[[], None], sizes: dict[str, int]
 ) -> Callable[[str, tuple[Any, ...]], None]:
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
         if event not in ("open", "os.rename", "os.remove"):
             return
         name = str(arguments[0])
         hidden = name.endswith(".tmp")
+        if event == "open" and name.endswith(".rows") and arguments[1] == "ab":
+            # What the rows that follow are added to.
+            sizes["rows"] = os.path.getsize(name) if os.path.exists(name) else 0
+            return
         if event == "open" and hidden and "x" in str(arguments[1]):
             at = "before the temporary file"
         elif event == "os.rename" and hidden:

@@ -39,7 +39,7 @@ def _whole() -> bytes:
 
 
 def drawn(rng: np.random.Generator) -> bytes:
-    """A file: bytes changed anywhere, or a head changed and its checksums made right."""
+    """A file: bytes changed anywhere, or a head changed and its checksums right."""
     whole = _whole()
     length = int.from_bytes(whole[:8], "little")
     if rng.random() < 0.3:

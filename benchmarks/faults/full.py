@@ -40,7 +40,8 @@ def lines(number: int) -> list[Line]:
             counts = Counter[str]()
             for free in np.linspace(0, most, number).astype(int).tolist():
                 outcome = _outcome(disk / f"{free}", limit, free, np.asarray(rows))
-                outcome = outcome or _goes_on(disk / f"{free}", right)
+                wrong = _goes_on(disk / f"{free}", right)
+                outcome = wrong or outcome
                 if outcome.startswith("WRONG"):
                     print(f"{outcome} with {free} KiB free", flush=True)
                 counts[outcome.partition(":")[0]] += 1
@@ -66,30 +67,35 @@ def _outcome(folder: Path, limit: Limit, free: int, rows: np.ndarray) -> str:
             return "WRONG: the run that was given back"
         if os.fspath(folder) not in str(error):
             return f"WRONG: no file is named: {error}"
+        outcome = "given back"
     except OSError as error:
         # Before the run began, or of the script itself.
         if os.fspath(folder) not in f"{error} {error.filename}":
             return f"WRONG: no file is named: {error}"
+        outcome = "refused, the file named"
     except Exception as error:
         return f"WRONG: {type(error).__name__}: {error}"
     else:
-        return "" if (folder / "result.bin").exists() else "WRONG: no result"
+        return "there was room"
     saved = fl.checkpoints.latest(folder)
     if saved is None or (saved.epoch or 0) < _EARLIER:
         return "WRONG: the older checkpoint is gone"
     restored = fl.checkpoints.restore(folder, like)
     if not all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(restored.params)):
         return "WRONG: the older checkpoint is damaged"
-    return ""
+    return outcome
 
 
 def _goes_on(folder: Path, right: dict[str, bytes]) -> str:
-    train(folder, epochs=_EPOCHS)
+    try:
+        train(folder, epochs=_EPOCHS)
+    except Exception as error:
+        return f"WRONG: {type(error).__name__}: {error}"
     found = standing(folder)
     wrong = [name for name in right if found[name] != right[name]]
     if wrong:
         return f"WRONG: other bytes in {', '.join(wrong)}"
-    return "older checkpoint whole, then right to the bit"
+    return ""
 
 
 @contextlib.contextmanager

@@ -17,8 +17,6 @@ __all__ = ["ROWS", "Text", "naming"]
 ROWS = 65536
 """How many rows are read at once where a log is written anew."""
 
-_BYTES = 1 << 20
-
 
 class Text:
     """A file of lines. It is opened for every append: one that vanished is noticed."""
@@ -70,19 +68,14 @@ class Text:
         """Where the line of the last row ends; 0 if the text is not as it must be."""
         if not self._path.exists():
             return 0
+        end = 0
         with _opened(self._path, "rb") as file:
-            head = self._form.head
-            first = b"".join([head, *self._form.lines(0, read(0, min(1, rows)))])
-            if file.read(len(first)) != first:
-                return 0
-            if rows == 0:
-                return len(head)
-            last = b"".join(self._form.lines(rows - 1, read(rows - 1, rows)))
-            before = _after_lines(file, len(head), rows - 1)
-            if before is None:
-                return 0
-            file.seek(before)
-            return before + len(last) if file.read(len(last)) == last else 0
+            for block in self._lines(rows, read):
+                # The whole of it: a disk can damage any line.
+                if not _begins_with(file, block):
+                    return 0
+                end += len(block)
+        return end
 
     def _write(self, file: io.FileIO, blocks: Iterator[bytes]) -> None:
         """Adds all blocks, or none if there is no room for all."""
@@ -103,19 +96,15 @@ class Text:
             raise
 
 
-def _after_lines(file: io.FileIO, start: int, lines: int) -> int | None:
-    """Where the line begins that follows so many; None if there are fewer."""
-    at = file.seek(start)
-    while lines and (block := file.read(_BYTES)):
-        found = block.count(b"\n")
-        if found >= lines:
-            end = 0
-            for _ in range(lines):
-                end = block.index(b"\n", end) + 1
-            return at + end
-        lines -= found
-        at += len(block)
-    return None if lines else at
+def _begins_with(file: io.FileIO, block: bytes) -> bool:
+    """Whether what follows in a file is a block; reads as much."""
+    rest = memoryview(block)
+    while rest:
+        part = file.read(len(rest))
+        if not part or part != rest[: len(part)]:
+            return False
+        rest = rest[len(part) :]
+    return True
 
 
 def _opened(path: Path, mode: str) -> io.FileIO:

@@ -64,29 +64,17 @@ def test_a_longer_text_is_cut(opened, rows):
     assert opened.path.read_bytes() == opened.expected(N)
 
 
-def test_what_is_whole_is_not_written_again(opened):
-    """Of a long history two rows are read."""
-    opened().append(0, ROWS)
-    asked = []
-
-    def spied(start, stop):
-        asked.append((start, stop))
-        return read(start, stop)
-
-    before = os.stat(opened.path).st_mtime_ns, os.stat(opened.path).st_ino
-    opened(N, spied)
-    assert asked == [(0, 1), (N - 1, N)]
-    assert os.stat(opened.path).st_ino == before[1]
-
-
-def test_texts_beyond_a_block_are_found_too(opened, monkeypatch):
+@pytest.mark.parametrize("rows", [N, N - 1, 3, 1])
+def test_what_is_whole_is_not_written_again(opened, rows, monkeypatch):
     from funclearn.running import _text
 
-    monkeypatch.setattr(_text, "_BYTES", 7)
+    monkeypatch.setattr(_text, "ROWS", 7)
     opened().append(0, ROWS)
-    for rows in (N - 1, 3, 1):
-        opened(rows, lambda start, stop: read(start, stop) if stop - start == 1 else 1)
-        assert opened.path.read_bytes() == opened.expected(rows)
+    before = os.stat(opened.path).st_ino
+    monkeypatch.setattr(_text.Text, "_write", None)
+    opened(rows)
+    assert os.stat(opened.path).st_ino == before
+    assert opened.path.read_bytes() == opened.expected(rows)
 
 
 def changed(change):
@@ -111,6 +99,9 @@ DAMAGE = {
     "a line too many": changed(lambda lines: [*lines, b"1,2,3\n"]),
     "zeros": lambda content: bytes(len(content)),
     "line ends of Windows": lambda content: content.replace(b"\n", b"\r\n"),
+    "some digits": changed(
+        lambda lines: [*lines[:9], *(one.replace(b"2", b"3") for one in lines[9:])]
+    ),
     "another last row": lambda content: content[:-3] + b"9" + content[-2:],
 }
 

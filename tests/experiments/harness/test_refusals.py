@@ -3,6 +3,7 @@ import errno
 import io
 import os
 import sys
+from typing import Any
 
 import jax
 import pytest
@@ -77,7 +78,8 @@ def raising(error):
     return main
 
 
-LOST = Failed("the run ended after epoch 3 of 9:\nthe disk is full", None)
+RUN: Any = None
+LOST = Failed("the run ended after epoch 3 of 9:\nthe disk is full", RUN)
 
 
 @pytest.mark.parametrize(

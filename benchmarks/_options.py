@@ -1,9 +1,10 @@
 """Options of command lines, refused in one line."""
 
 import argparse
+from collections.abc import Callable, Iterable
 from typing import NoReturn
 
-__all__ = ["Options", "count", "share"]
+__all__ = ["Options", "count", "one_of", "seed", "share"]
 
 
 class Options(argparse.ArgumentParser):
@@ -21,6 +22,28 @@ def count(text: str) -> int:
     if not 1 <= number <= 10**6:
         raise argparse.ArgumentTypeError(f"must be from 1 to 1000000; got {text}")
     return number
+
+
+def seed(text: str) -> int:
+    """A whole number from 0 to a billion."""
+    number = int(text)
+    if not 0 <= number <= 10**9:
+        raise argparse.ArgumentTypeError(f"must be from 0 to 1000000000; got {text}")
+    return number
+
+
+def one_of(names: Iterable[str]) -> Callable[[str], str]:
+    """One of some names."""
+    known = tuple(names)
+
+    def name(text: str) -> str:
+        if text not in known:
+            raise argparse.ArgumentTypeError(
+                f"must be one of {', '.join(known)}; got {text!r}"
+            )
+        return text
+
+    return name
 
 
 def share(text: str) -> float:

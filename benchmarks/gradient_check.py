@@ -11,7 +11,6 @@ millionth of the largest, float32 having little more than six digits. The last c
 leaves nothing out: it counts every derivative, down to the smallest.
 """
 
-import argparse
 import itertools
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -23,6 +22,7 @@ import numpy as np
 from jax.test_util import check_grads
 
 import funclearn as fl
+from benchmarks._options import Options, count
 
 ERROR = 1e-3
 N_ROWS = 16
@@ -268,8 +268,10 @@ def seconds_for_the_wide_net(repetitions: int = 5) -> float:
 
 def main() -> None:
     """Prints the figures."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.gradient_check")
-    parser.add_argument("--problems", type=int, default=1000, help="of each precision")
+    parser = Options(prog="python -m benchmarks.gradient_check")
+    parser.add_argument(
+        "--problems", type=count, default=1000, help="of each precision"
+    )
     problems = parser.parse_args().problems
     for precision in ("float32", "float64"):
         for check, cases in survey(problems, precision).items():

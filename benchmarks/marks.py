@@ -5,7 +5,6 @@ random programs are compiled so and as plainly as can be, run, and compared, in 
 processes: many to a child, and those after one that died in a new child.
 """
 
-import argparse
 import contextlib
 import itertools
 import os
@@ -18,6 +17,7 @@ from jaxlib.version import __version__ as jaxlib_version
 
 from benchmarks._children import in_children, tell
 from benchmarks._measure import Figure, show
+from benchmarks._options import Options, count, seed
 from benchmarks._programs import Program, draw
 from funclearn._lanes import compile_block, cut
 
@@ -121,9 +121,9 @@ def outcomes(start: int, stop: int) -> list[Outcome]:
 
 def main() -> None:
     """Runs all programs and prints what came of them."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--programs", type=int, default=10_000)
-    parser.add_argument("--first", type=int, default=0, help="the first one's seed")
+    parser = Options(prog="python -m benchmarks.marks", description=__doc__)
+    parser.add_argument("--programs", type=count, default=10_000)
+    parser.add_argument("--first", type=seed, default=0, help="the first one's seed")
     asked = parser.parse_args()
     first, stop = asked.first, asked.first + asked.programs
     starts = range(first, stop, TO_A_CHILD)

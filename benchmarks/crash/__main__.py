@@ -1,9 +1,9 @@
 """Prints what the crash test finds: `python -m benchmarks.crash [LOOP ...]`."""
 
-import argparse
 import sys
 from pathlib import Path
 
+from benchmarks._options import Options, count, one_of
 from benchmarks.crash._findings import LOOPS, finding
 
 MEMORY = Path("/dev/shm")
@@ -12,9 +12,11 @@ MEMORY = Path("/dev/shm")
 
 def main() -> None:
     """Tests the loops that the command line names."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.crash")
-    parser.add_argument("loops", nargs="*", metavar="LOOP", help=", ".join(LOOPS))
-    parser.add_argument("--kills", type=int, default=6, help="after so many writes")
+    parser = Options(prog="python -m benchmarks.crash")
+    parser.add_argument(
+        "loops", nargs="*", type=one_of(LOOPS), metavar="LOOP", help=", ".join(LOOPS)
+    )
+    parser.add_argument("--kills", type=count, default=6, help="after so many writes")
     arguments = parser.parse_args()
     for name in arguments.loops or LOOPS:
         print(f"{name}: {finding(name, arguments.kills)}", flush=True)

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable
 
-from benchmarks._options import Options, share
+from benchmarks._options import Options, one_of, seed, share
 from benchmarks.faults import folders, full, fuzz, kills, loops, soak
 from benchmarks.faults._line import Line, show
 
@@ -15,7 +15,7 @@ def main() -> int:
     """Tries the kinds that the command line names; 1 if anything was lost."""
     parser = Options(prog="python -m benchmarks.faults", description=__doc__)
     parser.add_argument("--scale", type=share, default=1.0, help="share of the counts")
-    parser.add_argument("--seed", type=int, default=0, help="of all that is random")
+    parser.add_argument("--seed", type=seed, default=0, help="of all that is random")
 
     def at_least(least: int, number: int) -> int:
         return max(least, round(asked.scale * number))
@@ -28,13 +28,10 @@ def main() -> int:
         "soak": lambda: soak.lines(asked.scale),
         "loops": lambda: loops.lines(at_least(2, KILLS_OF_LOOPS)),
     }
-    parser.add_argument("kinds", nargs="*", metavar="KIND", help=", ".join(kinds))
+    parser.add_argument(
+        "kinds", nargs="*", type=one_of(kinds), metavar="KIND", help=", ".join(kinds)
+    )
     asked = parser.parse_args()
-    for name in asked.kinds:
-        if name not in kinds:
-            parser.error(f"KIND must be one of {', '.join(kinds)}; got {name!r}")
-    if asked.seed < 0:
-        parser.error(f"--seed must be at least 0; got {asked.seed}")
     found: list[Line] = []
     for name in asked.kinds or kinds:
         found += kinds[name]()

@@ -91,7 +91,7 @@ def _hook(
             return
         name = str(arguments[0])
         hidden = name.endswith(".tmp")
-        if event == "open" and name.endswith(".rows") and arguments[1] == "ab":
+        if event == "open" and name.endswith(".rows") and "a" in str(arguments[1]):
             # What the rows that follow are added to.
             sizes["rows"] = os.path.getsize(name) if os.path.exists(name) else 0
             return

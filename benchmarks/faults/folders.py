@@ -15,7 +15,7 @@ from benchmarks.faults._line import Line
 from benchmarks.faults._standing import standing
 from benchmarks.faults._training import train
 
-__all__ = ["lines"]
+__all__ = ["DAMAGES", "lines"]
 
 _OLDER, _NEWER, _END = 60, 140, 200
 """Epochs of the folder that a file is put back from, of the damaged one, of the end."""
@@ -63,7 +63,7 @@ def _put_back(rng: Rng, path: Path, older: Path) -> None:
     path.write_bytes(there[-1].read_bytes())
 
 
-_DAMAGES: dict[str, Callable[[Rng, Path, Path], None]] = {
+DAMAGES: dict[str, Callable[[Rng, Path, Path], None]] = {
     "deleted": _delete,
     "emptied": _empty,
     "halved": _halve,
@@ -71,6 +71,7 @@ _DAMAGES: dict[str, Callable[[Rng, Path, Path], None]] = {
     "bytes swapped": _swap,
     "older one put back": _put_back,
 }
+"""The kinds of damage by name: `(rng, path, folder of an older time)`."""
 
 
 def lines(number: int, seed: int) -> list[Line]:
@@ -94,9 +95,9 @@ def _folders(number: int, seed: int) -> list[Line]:
             for part in (epochs // 2, epochs):
                 train(folder, epochs=part)
         right = standing(whole)
-        for at, (kind, damage) in enumerate(_DAMAGES.items()):
+        for at, (kind, damage) in enumerate(DAMAGES.items()):
             began, counts = time.monotonic(), Counter[str]()
-            for _ in range(number // len(_DAMAGES) + (at < number % len(_DAMAGES))):
+            for _ in range(number // len(DAMAGES) + (at < number % len(DAMAGES))):
                 folder = Path(temporary, "damaged")
                 shutil.copytree(newer, folder)
                 files = sorted(folder.glob(_FILES[rng.integers(len(_FILES))]))

@@ -1,9 +1,9 @@
 """Counts wrong answers: `python -m benchmarks.hostile [SECTION ...] [--seed N]`."""
 
-import argparse
 import importlib
 import sys
 
+from benchmarks._options import Options, one_of, seed, share
 from benchmarks.hostile._outcome import count
 
 # Section by section, as many cases as take some minutes together on two cores.
@@ -20,10 +20,16 @@ CASES = {
 
 def main() -> int:
     """Runs the sections that the command line names; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.hostile")
-    parser.add_argument("sections", nargs="*", metavar="SECTION", help=", ".join(CASES))
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--scale", type=float, default=1.0, help="share of the cases")
+    parser = Options(prog="python -m benchmarks.hostile")
+    parser.add_argument(
+        "sections",
+        nargs="*",
+        type=one_of(CASES),
+        metavar="SECTION",
+        help=", ".join(CASES),
+    )
+    parser.add_argument("--seed", type=seed, default=0)
+    parser.add_argument("--scale", type=share, default=1.0, help="share of the cases")
     arguments = parser.parse_args()
     wrong = 0
     for section in arguments.sections or CASES:

@@ -18,6 +18,7 @@ and a normal error of 0.3 kW. A linear fit should find about these numbers again
 """
 
 import dataclasses
+import operator
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -34,6 +35,9 @@ from experiments.fit_csv.model_file import Fitted, load, predict, predicted
 from experiments.harness import Count, Fraction, Positive, Range, Resumable, Seed
 
 SOURCES = ("Chapter notes: the mechanics of learning",)
+
+# Half a gigabyte with Adam's two moments, the gradient and the checkpoint's copy.
+MOST_WEIGHTS = 25_000_000
 
 HEATING = Path(__file__).with_name("heating.csv")
 
@@ -94,6 +98,12 @@ class Config(Resumable):
         super().__post_init__()
         if self.load is not None and self.predict is None:
             raise ValueError("load needs a file to predict for; pass --predict FILE.")
+        between = sum(map(operator.mul, self.widths, self.widths[1:]))
+        if between > MOST_WEIGHTS:
+            raise ValueError(
+                f"widths must make at most {MOST_WEIGHTS:,} weights between hidden "
+                f"layers; got {between:,}."
+            )
         if self.task == "regression":
             return
         if self.loss != "mse":

@@ -1,0 +1,43 @@
+import pytest
+
+from benchmarks._options import Options, count, one_of, seed, share
+
+
+@pytest.fixture
+def parse():
+    parser = Options(prog="python -m benchmarks.some")
+    parser.add_argument("names", nargs="*", type=one_of(("one", "two")))
+    parser.add_argument("--number", type=count, default=5)
+    parser.add_argument("--seed", type=seed, default=0)
+    parser.add_argument("--scale", type=share, default=1.0)
+    return parser.parse_args
+
+
+def test_options_are_read(parse):
+    asked = parse(["two", "--number", "7", "--seed", "3", "--scale", "0.5"])
+    assert vars(asked) == {"names": ["two"], "number": 7, "seed": 3, "scale": 0.5}
+    assert parse([]).names == []
+
+
+@pytest.mark.parametrize(
+    ("options", "part"),
+    [
+        (["three"], "must be one of one, two; got 'three'"),
+        (["--number", "0"], "from 1 to 1000000; got 0"),
+        (["--number", "many"], "'many'"),
+        (["--number", "9" * 5000], "invalid"),
+        (["--seed", "-1"], "from 0 to 1000000000; got -1"),
+        (["--scale", "nan"], "from 0.0001 to 100; got nan"),
+        (["--scale", "-1"], "got -1"),
+        (["--other"], "--other"),
+        (["--number", "1\n2"], "1"),
+    ],
+)
+def test_bad_options_end_in_one_line_with_2(parse, capsys, options, part):
+    with pytest.raises(SystemExit) as exit_:
+        parse(options)
+    assert exit_.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: ")
+    assert line.endswith("; python -m benchmarks.some --help shows the options.")
+    assert part in line

@@ -197,7 +197,11 @@ GOOD = [(x, 2 * x) for x in range(10)]
         ([], [], "a header but no rows"),
         ([(1, 2)], [], "validation_fraction must leave rows on both sides"),
         (GOOD, ["--target", "z"], "'z' names 0 of 'x', 'y'"),
-        (GOOD, ["--csv", "nowhere.csv"], "No such file or directory: 'nowhere.csv'"),
+        (
+            GOOD,
+            ["--csv", "nowhere.csv"],
+            "No such file or directory: nowhere.csv; check the path",
+        ),
         (GOOD, ["--batch-size", "11"], "batch_size must be at most"),
         (GOOD, ["--optimizer", "sgd", "--learning-rate", "10"], "must be below 10.0"),
         (
@@ -450,6 +454,7 @@ CLASSES = {"task": "classification"}
         ({"repeats": -1}, "repeats must be from 0 to 1000; got -1"),
         ({"inputs": ()}, "inputs must hold at least one value; got none"),
         ({"widths": ()}, "widths must hold at least one value; got none"),
+        ({"widths": (10_000,) * 4}, "at most 25,000,000 weights between hidden layers"),
         ({"widths": (0,)}, "widths must hold numbers from 1 to 10000; got 0"),
         ({"degree": 0}, "degree must be from 1 to 20; got 0"),
         ({"delimiter": "ab"}, "delimiter must be one character"),

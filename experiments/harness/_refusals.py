@@ -67,8 +67,11 @@ def parsed(
     except SystemExit as exit_:
         if not exit_.code:
             raise
-        what = _unboxed(told.getvalue()).rstrip(".")
-        raise ValueError(f"{what}. See {program} --help.") from None
+        what = _unboxed(told.getvalue())
+    except AssertionError as error:
+        # As the parser's own options, of completion in shells, refuse their values.
+        what = str(error)
+    raise ValueError(f"{what.rstrip('.')}. See {program} --help.")
 
 
 def until_refused(main: Callable[[], int], *, debug: bool) -> int:

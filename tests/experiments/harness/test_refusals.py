@@ -43,6 +43,7 @@ def test_options_are_read():
         (["--epocs", "1"], ("--epocs",)),
         (["stray"], ("stray",)),
         (["--widths", "1", "x" * 300], ("--widths",)),
+        (["--tyro-print-completion", "fsh"], ("fsh",)),
     ],
 )
 @pytest.mark.parametrize("encoding", ["utf-8", "ascii"])

@@ -1,5 +1,6 @@
 """Checkpoints with heads that nobody wrote, for `restore` and `latest`."""
 
+import copy
 import functools
 import hashlib
 import json
@@ -79,7 +80,8 @@ def _change(rng: np.random.Generator, tree: Any) -> None:
         if isinstance(below, dict | list) and below and rng.random() < 0.8:
             tree = below
             continue
-        value = _VALUES[rng.integers(len(_VALUES))]
+        # A copy, which the next change may reach into.
+        value = copy.deepcopy(_VALUES[rng.integers(len(_VALUES))])
         if rng.random() < 0.15:
             del tree[key]
         elif isinstance(tree, dict) and rng.random() < 0.15:

@@ -58,7 +58,7 @@ def recorded() -> list[str]:
         f"$ {COMMAND} --resume",
         first,
         last,
-        "$ cmp run/wide_net/history.rows uninterrupted/wide_net/history.rows && echo same",
+        "$ cmp {run,uninterrupted}/wide_net/history.rows && echo same",
         "same",
     ]
 

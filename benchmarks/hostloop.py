@@ -49,8 +49,8 @@ def both(
 
 def check_bits(ways: dict[str, Callable[[], Any]]) -> None:
     """Both must have the same losses."""
-    losses = [np.asarray(way()[1].loss) for way in ways.values()]
-    if not np.array_equal(*losses):
+    one, other = (np.asarray(way()[1].loss) for way in ways.values())
+    if not np.array_equal(one, other):
         raise SystemExit("the run in chunks has other losses than fit.")
 
 

@@ -47,7 +47,8 @@ def test_the_training_examples_run(tmp_path, monkeypatch):
     assert found.kind == "cannot tell"  # of two rows
     monkeypatch.chdir(tmp_path)
     ran(EXAMPLES[4], names)
-    assert funclearn.checkpoints.latest(tmp_path / "run").step == 20_000
+    saved = funclearn.checkpoints.latest(tmp_path / "run")
+    assert saved is not None and saved.step == 20_000
 
 
 def test_the_gradient_example_passes_and_can_fail():

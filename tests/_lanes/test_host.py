@@ -1,6 +1,7 @@
 """Threads that run blocks, and what ends them."""
 
 import contextlib
+import functools
 import os
 import re
 import signal
@@ -58,11 +59,15 @@ def test_every_task_is_run_once(threads):
 def test_only_tasks_of_unknown_length_keep_the_others_waiting(threads):
     clock = host.Clock()
     together = threading.Barrier(2)
+
+    def meet(_, seconds=30.0):
+        together.wait(seconds)
+
     host.run_all(lambda _: time.sleep(0.01), range(1), clock)
-    assert 0.01 <= clock.seconds < 1
-    host.run_all(lambda _: together.wait(30), range(2), clock)
+    assert clock.seconds is not None and 0.01 <= clock.seconds < 1
+    host.run_all(meet, range(2), clock)
     with pytest.raises(threading.BrokenBarrierError):
-        host.run_all(lambda _: together.wait(0.1), range(2), host.Clock())
+        host.run_all(functools.partial(meet, seconds=0.1), range(2), host.Clock())
 
 
 def test_call_hands_on_the_result_and_the_error():

@@ -241,7 +241,7 @@ def ran_on_a_terminal(arguments):
         ("64", "1000000000", "sweep", "raise", "shown"),  # one block, of minutes
         ("64", "1000000000", "sweep", "catch, interrupt again", "not shown"),
         ("64", "20000000", "sweep", "catch", "not shown"),  # one block, of seconds
-        ("5000", "20000", "cross_validate", "catch", "shown"),
+        ("5000", "400000", "cross_validate", "catch", "shown"),
     ],
 )
 def test_ctrl_c_is_answered_within_a_second(lanes, trips, kind, catch, progress):

@@ -11,16 +11,23 @@ first the rows, then the state that counts on them.
 import concurrent.futures
 import contextlib
 import difflib
+import functools
 import hashlib
 import re
-from collections.abc import Mapping
+import warnings
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
 
 from funclearn import checkpoints
-from funclearn.checkpoints import CheckpointError
+from funclearn.checkpoints import (
+    Checkpoint,
+    CheckpointError,
+    CheckpointWarning,
+    Saved,
+)
 from funclearn.running._history import History
 from funclearn.stopping import Rule, Watch
 from funclearn.training import TrainState
@@ -29,6 +36,9 @@ __all__ = ["Folder", "Resumed"]
 
 
 _NOTES = frozenset({"history", "program", "jax", "key"})
+
+
+_CHECKPOINTS = "checkpoint-*.safetensors"
 
 
 class Resumed(NamedTuple):
@@ -88,18 +98,41 @@ class Folder:
                 f"{', '.join(sorted(_NOTES - set(notes)))}."
             )
         self._check_program(notes)
-        state, more, _ = checkpoints.read(
+        self._check_start(like, notes)
+        read = functools.partial(
+            checkpoints.read,
             self.path,
             like,
             more_like={"watch": watch},
-            step=found.step,
             config=self._config,
             data=self._data,
         )
-        self._check_start(like, notes)
-        history.load(notes["history"])
+        state, more, _ = read(step=found.step)
+        if not history.load(notes["history"]):
+            state, more, _ = self._older(read, found, history)
         self.saved = history.number
         return Resumed(state, more["watch"])
+
+    def _older(
+        self, read: Callable[..., Checkpoint], newest: Saved, history: History
+    ) -> Checkpoint:
+        """The newest checkpoint that does with the rows that are left.
+
+        Raises:
+            CheckpointError: if there is none.
+        """
+        text = f"{self.path / 'history.rows'} lacks rows that {newest.path} counts on"
+        names = (path.stem.rpartition("-")[2] for path in self.path.glob(_CHECKPOINTS))
+        steps = sorted(map(int, filter(str.isdecimal, names)), reverse=True)
+        for step in steps:
+            with contextlib.suppress(CheckpointError):
+                older = read(step=step)
+                mark = (older.saved.notes or {}).get("history")
+                if step < newest.step and mark and history.load(mark):
+                    text += f"; the run goes on after epoch {history.number}."
+                    warnings.warn(text, CheckpointWarning, stacklevel=5)
+                    return older
+        raise CheckpointError(f"{text}, and so does every older one.")
 
     def begin(self) -> None:
         """Writes down what the run computes."""

@@ -16,7 +16,6 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PyTree
 
-from funclearn.checkpoints import CheckpointError
 from funclearn.training import blank_rows
 
 __all__ = ["History"]
@@ -77,34 +76,32 @@ class History:
         self._n_written += sum(len(part) for part in rows)
         return {"rows": self._n_written, "sha256": self._hash.hexdigest()}
 
-    def load(self, mark: dict[str, Any]) -> None:
+    def load(self, mark: dict[str, Any]) -> bool:
         """Reads the rows that a checkpoint counted on, and cuts off what is beyond.
 
-        Raises:
-            CheckpointError: if the file does not hold them.
+        Returns:
+            Whether the file holds them; otherwise nothing is read, and nothing cut.
         """
         path, number = self._path, int(mark["rows"])
         if path is None or number == 0:
-            return
+            return True
         needed = number * self._size
         try:
             with path.open("rb") as file:
                 content = file.read(needed)
         except FileNotFoundError:
             content = b""
-        self._hash = hashlib.sha256(content)
-        if len(content) < needed or self._hash.hexdigest() != mark["sha256"]:
-            raise CheckpointError(
-                f"{path} does not hold the {number} rows that the checkpoint counted: "
-                f"it has {len(content)} of {needed} bytes"
-                + (", and other ones." if len(content) == needed else ".")
-            )
-        os.truncate(path, needed)
+        checksum = hashlib.sha256(content)
+        if len(content) < needed or checksum.hexdigest() != mark["sha256"]:
+            return False
+        if path.exists():
+            os.truncate(path, needed)
         table = np.frombuffer(content, np.uint8).reshape(number, self._size)
         ends = np.cumsum(list(map(_n_bytes, self._leaves)))
         columns = np.split(table, ends[:-1], axis=1) if self._leaves else []
         self._parts = [list(map(_from_bytes, columns, self._leaves))]
-        self.number = self._n_written = number
+        self._hash, self.number, self._n_written = checksum, number, number
+        return True
 
     def read(self, start: int, stop: int) -> PyTree:
         """Some rows, as arrays of NumPy."""

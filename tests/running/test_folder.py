@@ -33,11 +33,21 @@ def test_a_damaged_checkpoint_is_passed_over_and_the_run_has_its_bits(kept):
     check_same(again, fl.fit(STEP, START, DATA, epochs=300))
 
 
-def test_a_history_that_is_damaged_is_refused(kept):
+def test_with_rows_damaged_an_older_checkpoint_goes_on(kept):
     path = kept / "history.rows"
     path.write_bytes(path.read_bytes()[:-8])
-    with pytest.raises(fl.checkpoints.CheckpointError, match=r"history\.rows"):
+    with pytest.warns(fl.checkpoints.CheckpointWarning, match="goes on after epoch"):
+        again = run(STEP, START, DATA, epochs=300, folder=kept, **QUIET)
+    check_same(again, fl.fit(STEP, START, DATA, epochs=300))
+
+
+def test_with_all_rows_damaged_it_is_refused_and_left_as_it_is(kept):
+    path = kept / "history.rows"
+    path.write_bytes(b"?" + path.read_bytes()[1:])
+    before = {one.name: one.read_bytes() for one in kept.iterdir()}
+    with pytest.raises(fl.checkpoints.CheckpointError, match=r"history\.rows lacks"):
         run(STEP, START, DATA, epochs=300, folder=kept, **QUIET)
+    assert {one.name: one.read_bytes() for one in kept.iterdir()} == before
 
 
 def test_what_a_kill_left_beyond_is_cut_off(kept):

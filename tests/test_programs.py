@@ -164,14 +164,14 @@ EXITING = """
 import jax, jax.numpy as jnp, optax
 import funclearn as fl
 from funclearn import _programs
-from funclearn.training import _fit
+from funclearn.training import _advance
 
 optimizer = optax.sgd(0.1)
 step = fl.make_train_step(lambda w, batch, key: jnp.sum(w * batch), optimizer)
 state = fl.init_state(jax.random.key(0), 1.0, optimizer)
-functions = _fit.Functions(step, None, None)
-program = _programs.kept(_fit._compile, functions, 1, None, (False, False))
-program(state, jnp.ones(2), None, None)
+functions = _advance.Functions(step, None, None)
+program = _programs.kept(_advance._compile, functions, 1, None, (False, False))
+program(state, jnp.ones(2), None, None, None)
 """
 
 

@@ -28,6 +28,14 @@ class Display:
         self.closed += 1
 
 
+@pytest.fixture
+def interrupts():
+    """Hears interrupts, which jobs in the background and xdist's workers ignore."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def asking(number):
     """A callback that sends a signal once."""
     sent = []
@@ -44,7 +52,9 @@ def asking(number):
     "number, kind, status",
     [(signal.SIGINT, Interrupted, 130), (signal.SIGTERM, Terminated, 143)],
 )
-def test_a_signal_ends_it_saved_and_it_goes_on(number, kind, status, tmp_path):
+def test_a_signal_ends_it_saved_and_it_goes_on(
+    number, kind, status, tmp_path, interrupts
+):
     handlers = [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)]
     kept = {"folder": tmp_path, "resume": True}
     display = Display()
@@ -74,7 +84,7 @@ def test_a_signal_ends_it_saved_and_it_goes_on(number, kind, status, tmp_path):
     check_same(run(STEP, START, DATA, epochs=300, progress=False, **kept), whole)
 
 
-def test_without_a_folder_a_signal_gives_back_the_run():
+def test_without_a_folder_a_signal_gives_back_the_run(interrupts):
     ask = asking(signal.SIGINT)
     with pytest.raises(Interrupted, match="nothing was saved") as caught:
         run(STEP, START, DATA, epochs=300, callbacks=[ask], progress=False)

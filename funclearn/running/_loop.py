@@ -97,8 +97,8 @@ class Loop:
         return self._run(None if self._last.reason.code else why, self.epochs)
 
     def _take(self, chunk: Chunk) -> None:
-        rows = self._add(chunk.run.history, 0, chunk.number)
         self._last = chunk.run
+        rows = self._add(chunk.run.history, 0, chunk.number)
         report = Report(self.history.number, self.epochs, rows, chunk.run.state)
         for callback in self.callbacks:
             call(callback, report)

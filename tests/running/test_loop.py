@@ -133,6 +133,20 @@ def test_checkpoints_come_as_often_as_asked_and_the_last_always(tmp_path):
     assert [p.stem[-3:] for p in seldom.glob("checkpoint-*")] == ["300"]
 
 
+def test_a_log_that_fails_gives_back_the_run(tmp_path):
+    def remove(report):
+        if report.epoch > 5:
+            (tmp_path / "history.csv").unlink(missing_ok=True)
+
+    quiet = {"progress": False, "folder": tmp_path, "callbacks": [remove]}
+    with pytest.raises(fl.running.Failed, match=r"history\.csv") as caught:
+        run(STEP, START, DATA, epochs=300, **quiet)
+    left = caught.value.run
+    assert left.history.loss.shape == (int(left.epochs),)
+    part = fl.fit(STEP, START, DATA, epochs=int(left.epochs))
+    assert bits(left.state) == bits(part.state)
+
+
 def test_a_disk_that_fails_gives_back_the_run(tmp_path, monkeypatch):
     real, calls = fl.checkpoints.save, []
 

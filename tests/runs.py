@@ -83,3 +83,14 @@ class Display:
     def close(self, text=None):
         assert text is None
         self.closed += 1
+
+
+def bits(tree):
+    """The bytes of every leaf, in the tree's structure."""
+
+    def of(leaf):
+        if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+            leaf = jax.random.key_data(leaf)
+        return np.asarray(leaf).tobytes()
+
+    return jax.tree.map(of, tree)

@@ -12,7 +12,7 @@ from jaxtyping import PyTree
 from funclearn.running._chunks import Chunk, Program
 from funclearn.training import History
 
-__all__ = ["all_finite", "first_bad"]
+__all__ = ["all_finite", "first_bad", "last_good", "rows_through"]
 
 _FEW = 2**18  # numbers that NumPy looks at sooner than XLA compiles
 

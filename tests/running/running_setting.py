@@ -1,11 +1,10 @@
 """A line fitted to the thermometer, and what tells two runs apart."""
 
 import jax
-import jax.numpy as jnp
-import numpy as np
 import optax
 
 import funclearn as fl
+from tests.runs import bits
 
 LINE = fl.models.linear
 DATA, _ = fl.data.standardise(fl.data.thermometer())
@@ -22,17 +21,6 @@ def begin(optimizer=None, key=0):
 
 
 STEP, START = begin()
-
-
-def bits(tree):
-    """The bytes of every leaf."""
-
-    def of(leaf):
-        if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
-            leaf = jax.random.key_data(leaf)
-        return np.asarray(leaf).tobytes()
-
-    return jax.tree.map(of, tree)
 
 
 def check_same(run, whole):

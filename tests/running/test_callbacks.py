@@ -11,9 +11,9 @@ from tests.running.running_setting import (
     DATA,
     START,
     STEP,
-    bits,
     check_same,
 )
+from tests.runs import bits
 
 
 def test_callbacks_get_values_and_are_named_when_they_fail():

@@ -11,7 +11,8 @@ import pytest
 import funclearn as fl
 from funclearn.running import _chunks
 from funclearn.running._chunks import Program, chunks
-from tests.running.running_setting import DATA, START, STEP, bits
+from tests.running.running_setting import DATA, START, STEP
+from tests.runs import bits
 
 
 def program(epochs, **options):

@@ -11,9 +11,9 @@ from tests.running.running_setting import (
     DATA,
     OBJECTIVE,
     begin,
-    bits,
     check_same,
 )
+from tests.runs import bits
 
 RATES = {"the loss first": 2.0, "the parameters first": 1e30}
 

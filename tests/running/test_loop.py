@@ -9,7 +9,8 @@ import pytest
 
 import funclearn as fl
 from funclearn.running import Interrupted, Terminated, run
-from tests.running.running_setting import DATA, EVALUATE, START, STEP, bits, check_same
+from tests.running.running_setting import DATA, EVALUATE, START, STEP, check_same
+from tests.runs import bits
 
 
 class Display:

@@ -17,10 +17,10 @@ from tests.running.running_setting import (
     START,
     STEP,
     begin,
-    bits,
     check_same,
     other,
 )
+from tests.runs import bits
 
 SEEN = {"evaluate": EVALUATE}
 KINDS = {

@@ -8,6 +8,7 @@ import pytest
 
 import funclearn as fl
 from funclearn.training import advance
+from tests.runs import bits
 
 DATA, _ = fl.data.standardise(fl.data.thermometer())
 OPTIMIZER = optax.adam(0.1)
@@ -20,15 +21,6 @@ KINDS = {
     "minibatches": {"batch_size": 4},
     "a rule": {"stop": fl.stopping.patience(50), "evaluate": EVALUATE},
 }
-
-
-def bits(tree):
-    def of(leaf):
-        if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
-            leaf = jax.random.key_data(leaf)
-        return np.asarray(leaf).tobytes()
-
-    return jax.tree.map(of, tree)
 
 
 def same(one, other):

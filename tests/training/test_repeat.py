@@ -10,6 +10,7 @@ import pytest
 
 import funclearn as fl
 from funclearn.training._repeat import repeat
+from tests.runs import bits
 
 KEY = jax.random.key(0)
 
@@ -48,15 +49,6 @@ CUTS = {
     # Four epochs at once would be one more slow compilation.
     "L-BFGS": Cut(optax.lbfgs(memory_size=2), batch_size=3, whole=(3, 1)),
 }
-
-
-def bits(tree):
-    leaves = jax.tree.leaves(tree)
-    typed = [jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key) for leaf in leaves]
-    return [
-        np.asarray(jax.random.key_data(leaf) if key else leaf).tobytes()
-        for leaf, key in zip(leaves, typed, strict=True)
-    ]
 
 
 # L-BFGS, which compiles slowly, in minibatches alone.

@@ -46,13 +46,13 @@ def test_the_training_examples_run(tmp_path, monkeypatch):
     found = names["diagnosis"].diagnose(names["best"].result, names["validation"])
     assert found.kind == "cannot tell"  # of two rows
     monkeypatch.chdir(tmp_path)
-    ran(EXAMPLES[4], names)
+    ran(EXAMPLES[3], names)
     saved = funclearn.checkpoints.latest(tmp_path / "run")
     assert saved is not None and saved.step == 20_000
 
 
 def test_the_gradient_example_passes_and_can_fail():
-    names = ran(EXAMPLES[3], {})
+    names = ran(EXAMPLES[4], {})
     names["test_gradient"]()
     right = names["by_hand"]
     names["by_hand"] = lambda params, batch: {

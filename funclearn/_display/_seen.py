@@ -21,6 +21,8 @@ class Seen(NamedTuple):
         rate: epochs a second over the last chunks, NaN before the first.
         closest: the stopping rule that is closest to firing, as "patience 7/10".
         saving: what is being saved, or was last, as "saved epoch 1200".
+        batch: number of batches made of the next epoch, where data come part by part.
+        batches: how many it has; None where nobody knows.
     """
 
     epoch: int
@@ -30,18 +32,25 @@ class Seen(NamedTuple):
     rate: float
     closest: str | None
     saving: str | None
+    batch: int = 0
+    batches: int | None = None
 
     @property
     def share(self) -> float:
         """How much of it is done, from 0 to 1."""
-        return _share(self.epoch, self.epochs)
+        return _share(self._made, self.epochs)
+
+    @property
+    def _made(self) -> float:
+        return self.epoch + self.batch / (self.batches or math.inf)
 
     def parts(self) -> dict[str, str]:
         """What there is to say, by its kind, the more important first."""
         return _said(
             done=_done(self.epoch, self.epochs),
+            batch=_batch(self.batch, self.batches),
             loss=_number("loss", self.loss),
-            left=_left(self.epochs - self.epoch, self.rate),
+            left=_left(self.epochs - self._made, self.rate),
             validation=_number("validation", self.validation),
             closest=_printable(self.closest),
             rate=_rate(self.rate, "epoch"),
@@ -72,14 +81,14 @@ class SeenLanes(NamedTuple):
     @property
     def share(self) -> float:
         """How much of it is done, from 0 to 1."""
-        return _share(self.lane, self.lanes)
+        return _share(float(self.lane), self.lanes)
 
     def parts(self) -> dict[str, str]:
         """What there is to say, by its kind, the more important first."""
         return _said(
             done=_done(self.lane, self.lanes),
             best=_number("best", self.best),
-            left=_left(self.lanes - self.lane, self.rate),
+            left=_left(float(self.lanes - self.lane), self.rate),
             rate=_rate(self.rate, "lane"),
         )
 
@@ -96,12 +105,18 @@ def _said(**texts: str) -> dict[str, str]:
     return {kind: text for kind, text in texts.items() if text}
 
 
-def _share(done: int, of: int) -> float:
+def _share(done: float, of: int) -> float:
     return min(1.0, done / max(1, of))
 
 
 def _done(done: int, of: int) -> str:
     return f"{done:,} / {of:,}"
+
+
+def _batch(made: int, of: int | None) -> str:
+    if not made:
+        return ""
+    return f"batch {made:,}" if of is None else f"batch {_done(made, of)}"
 
 
 def _number(name: str, value: float | None) -> str:
@@ -121,7 +136,7 @@ def _rate(rate: float, unit: str) -> str:
     return f"{rate:,.0f} {unit}s/s" if rate >= 100 else f"{rate:.3g} {unit}s/s"
 
 
-def _left(number: int, rate: float) -> str:
+def _left(number: float, rate: float) -> str:
     """The time that is left, in its two largest units."""
     if number <= 0 or not 0 < rate < math.inf:
         return ""

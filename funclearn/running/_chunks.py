@@ -18,10 +18,19 @@ from funclearn._jaxprs import ClosedJaxpr
 from funclearn._programs import kept, remembered
 from funclearn._types import Batch
 from funclearn.data import as_dataset
+from funclearn.running._chunk import Bad, Chunk, Part
+from funclearn.running._divergence import found
 from funclearn.stopping import Rule
 from funclearn.training import Run, TrainState, TrainStep, advance
 
-__all__ = ["Chunk", "Program", "chunks"]
+__all__ = [
+    "Program",
+    "chunks",
+    "on_device",
+    "text_of",
+    "wait_for",
+    "with_defaults",
+]
 
 _SECONDS = 0.25  # that a chunk is to take, so that a display moves
 _GROWTH = 10  # at most, from one chunk to the next
@@ -40,29 +49,11 @@ _OPTIONS = {
 }
 
 
-class Chunk(NamedTuple):
-    """Some epochs.
-
-    Attributes:
-        start: the state before them.
-        stop: the stopping rule before them.
-        run: what came of them.
-        number: how many ran.
-        seconds: how long they took.
-    """
-
-    start: TrainState
-    stop: Rule | None
-    run: Run
-    number: int
-    seconds: float
-
-
 class Program:
     """The compiled program of a run.
 
     Attributes:
-        data: training and validation data, on the device.
+        identity: what tells its data from others, a pytree of arrays.
         given: the stopping rule.
         row: the types of a row's leaves.
         stop: those of the stopping rule after an epoch, with what it remembers.
@@ -79,20 +70,14 @@ class Program:
         options: dict[str, Any],
     ) -> None:
         """Traces it, which refuses what `fit` would."""
-        unknown = set(options) - set(_OPTIONS)
-        if unknown:
-            raise TypeError(
-                f"run has no argument {min(unknown)}; of fit it takes "
-                f"{', '.join(_OPTIONS)}."
-            )
-        self._step, self._options = train_step, {**_OPTIONS, **options}
-        self.data = _on_device("train", train), _on_device("validation", validation)
+        self._step, self._options = train_step, with_defaults(options)
+        self.identity = on_device("train", train), on_device("validation", validation)
         settings = dict(self._options)
         functions = train_step, settings.pop("evaluate"), settings.pop("record")
         # An argument, since its numbers may be others when the run is gone on with.
         self.given = settings.pop("stop")
         one = kept(_one_epoch, functions, tuple(settings.items()))
-        traced = one.trace(state, self.data, self.given)
+        traced = one.trace(state, self.identity, self.given)
         self._jaxpr, run = traced.jaxpr, traced.out_info
         self.row = jax.tree.map(
             lambda rows: jax.ShapeDtypeStruct(rows.shape[1:], rows.dtype), run.history
@@ -105,27 +90,68 @@ class Program:
     @property
     def text(self) -> str:
         """What it computes, as JAX writes it down."""
-        return _text(self._jaxpr)
+        return text_of(self._jaxpr)
 
     def advance(self, state: TrainState, stop: Rule | None, number: int) -> Run:
         """Begins to make a number of epochs."""
         return advance(
             self._step,
             state,
-            *self.data,
+            *self.identity,
             epochs=self.longest,
             number=np.int32(number),
             **{**self._options, "stop": stop},
         )
 
+    def nothing(self, state: TrainState, stop: Rule | None) -> Run:
+        """The run of no epoch."""
+        return self.advance(state, stop, 0)
 
-def _on_device(name: str, data: Batch | None) -> PyTree:
+    def chunks(
+        self,
+        state: TrainState,
+        stop: Rule | None,
+        epochs: int,
+        part: Part | None = None,
+        step: int = 0,
+    ) -> Iterator[Chunk]:
+        """Makes a number of epochs; ends early if the rule fires."""
+        del part, step  # of data that come part by part
+        return chunks(self, state, stop, epochs)
+
+    def bad(self, chunk: Chunk, left: int) -> Bad | None:
+        """Where a chunk went wrong; None if it did not.
+
+        Args:
+            chunk: the chunk.
+            left: how many epochs there may be yet, its own among them.
+        """
+        return found(self, chunk, left)
+
+
+def with_defaults(options: dict[str, Any]) -> dict[str, Any]:
+    """All further arguments of `fit`, of which some are given.
+
+    Raises:
+        TypeError: if there is one that `fit` has not.
+    """
+    unknown = set(options) - set(_OPTIONS)
+    if unknown:
+        raise TypeError(
+            f"run has no argument {min(unknown)}; of fit it takes "
+            f"{', '.join(_OPTIONS)}."
+        )
+    return {**_OPTIONS, **options}
+
+
+def on_device(name: str, data: Batch | None) -> PyTree:
     """The data where all chunks take them from."""
     return None if data is None else jax.tree.map(jnp.asarray, as_dataset(name, data))
 
 
 @remembered
-def _text(jaxpr: ClosedJaxpr) -> str:
+def text_of(jaxpr: ClosedJaxpr) -> str:
+    """A program as JAX writes it down, the same in every process."""
     # Functions have an address in it, which every process chooses anew.
     return re.sub(r" at 0x[0-9a-f]+", "", str(jaxpr))
 
@@ -165,11 +191,12 @@ def chunks(
         now, ahead = ahead or begin(state, stop, epochs), None
         if epochs > now.number and 0.0 < pace * now.number < _AHEAD:
             ahead = begin(now.run.state, now.run.stop, epochs - now.number)
-        _wait_for(now.run)
+        wait_for(now.run.state.epoch)
         # One that was begun ahead has waited for the one before it.
         began, ready = max(now.began, ready), clock()
         state, stop, ran = now.run.state, now.run.stop, int(now.run.epochs)
-        yield Chunk(now.start, now.stop, now.run, ran, ready - began)
+        rate = ran / max(ready - began, 1e-12)
+        yield Chunk(now.start, now.stop, now.run, ran, rate)
         if now.run.reason.code:
             return
         pace = (ready - began) / now.number
@@ -187,10 +214,10 @@ class _Begun(NamedTuple):
     began: float
 
 
-def _wait_for(run: Run) -> None:
+def wait_for(array: Any) -> None:
     """Waits in Python, where signals are heard, and not in XLA."""
     # Not a part of what JAX documents of arrays; without it the wait is in XLA.
-    is_ready = getattr(run.state.epoch, "is_ready", lambda: True)
+    is_ready = getattr(array, "is_ready", lambda: True)
     pause = _SHORTEST
     while not is_ready():
         time.sleep(pause)

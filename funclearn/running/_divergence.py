@@ -9,15 +9,31 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PyTree
 
-from funclearn.running._chunks import Chunk, Program
+from funclearn.running._chunk import Advancing, Bad, Chunk
 from funclearn.training import History
 
-__all__ = ["all_finite", "first_bad", "last_good", "rows_through"]
+__all__ = ["all_finite", "first_bad", "found", "last_good", "rows_through"]
 
 _FEW = 2**18  # numbers that NumPy looks at sooner than XLA compiles
 
 
-def first_bad(program: Program, chunk: Chunk) -> int | None:
+def found(program: Advancing, chunk: Chunk, left: int) -> Bad | None:
+    """Where a chunk went wrong; None if it did not.
+
+    Args:
+        program: what makes epochs.
+        chunk: the chunk.
+        left: how many epochs there may be yet, its own among them.
+    """
+    bad = first_bad(program, chunk)
+    if bad is None:
+        return None
+    good = last_good(program, chunk, bad)
+    rows, end = rows_through(program, chunk, bad, left)
+    return Bad(bad, good, program.advance(chunk.start, chunk.stop, good), rows, end)
+
+
+def first_bad(program: Advancing, chunk: Chunk) -> int | None:
     """The first epoch of a chunk with a loss that is not finite, or such parameters.
 
     Counted from 0; as many as there are where it would be the next. One that a rule
@@ -41,7 +57,7 @@ def first_bad(program: Program, chunk: Chunk) -> int | None:
     return bad if bad <= last else None
 
 
-def last_good(program: Program, chunk: Chunk, bad: int) -> int:
+def last_good(program: Advancing, chunk: Chunk, bad: int) -> int:
     """How many epochs of a chunk lead to the last parameters that are finite.
 
     They are asked for and not the loss: where a chunk begins the loss is not known yet,
@@ -52,7 +68,7 @@ def last_good(program: Program, chunk: Chunk, bad: int) -> int:
 
 
 def rows_through(
-    program: Program, chunk: Chunk, bad: int, left: int
+    program: Advancing, chunk: Chunk, bad: int, left: int
 ) -> tuple[PyTree, int]:
     """Rows of a chunk up to the bad epoch, which may be one beyond it.
 

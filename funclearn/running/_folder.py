@@ -10,42 +10,22 @@ first the rows, then the state that counts on them.
 
 import concurrent.futures
 import contextlib
-import difflib
-import functools
-import hashlib
-import re
-import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
+from jaxtyping import PyTree
 
 from funclearn import checkpoints
-from funclearn.checkpoints import (
-    Checkpoint,
-    CheckpointError,
-    CheckpointWarning,
-    Saved,
-)
+from funclearn.running._chunk import Part
+from funclearn.running._chunks import Program
 from funclearn.running._history import History
-from funclearn.stopping import Rule, Watch
-from funclearn.training import TrainState
+from funclearn.running._resuming import Resumed, digest, key_of, parted, resume
+from funclearn.running._streamed import Streamed
+from funclearn.training import Run, TrainState
 
-__all__ = ["Folder", "Resumed"]
-
-
-_NOTES = frozenset({"history", "program", "jax", "key"})
-
-
-_CHECKPOINTS = "checkpoint-*.safetensors"
-
-
-class Resumed(NamedTuple):
-    """Where a run goes on: its state, and what its stopping rule remembers."""
-
-    state: TrainState
-    watch: Watch | None
+__all__ = ["Folder"]
 
 
 class Folder:
@@ -54,6 +34,7 @@ class Folder:
     Attributes:
         path: where it is.
         saved: the epoch that was saved last; None if none was.
+        step: what the checkpoint of it is called by.
     """
 
     def __init__(
@@ -66,73 +47,23 @@ class Folder:
         keep: int,
     ) -> None:
         """Takes what a run is told apart by; touches nothing."""
-        self.path, self.saved = path, None
+        self.path = path
+        self.saved: int | None = None
+        self.step: int | None = None
         self._text, self._data, self._config = text, data, config
         self._keep = keep
         self._threads = concurrent.futures.ThreadPoolExecutor(1, "funclearn-saves")
         self._last: concurrent.futures.Future[None] | None = None
 
     def resume(
-        self, like: TrainState, watch: Watch | None, history: History
+        self, program: Program | Streamed, state: TrainState, history: History
     ) -> Resumed | None:
-        """Reads the newest whole checkpoint and the rows that it counts on.
-
-        Args:
-            like: the state that the run begins with.
-            watch: the types of what its stopping rule remembers.
-            history: is given the rows.
-
-        Returns:
-            None if there is no checkpoint.
-
-        Raises:
-            CheckpointError: if it is of another run; the message names what differs.
-        """
-        found = checkpoints.latest(self.path)
-        if found is None:
-            return None
-        notes = found.notes or {}
-        if not _NOTES <= set(notes):
-            raise CheckpointError(
-                f"{found.path} was not saved by a run: it lacks "
-                f"{', '.join(sorted(_NOTES - set(notes)))}."
-            )
-        self._check_program(notes)
-        self._check_start(like, notes)
-        read = functools.partial(
-            checkpoints.read,
-            self.path,
-            like,
-            more_like={"watch": watch},
-            config=self._config,
-            data=self._data,
-        )
-        state, more, _ = read(step=found.step)
-        if not history.load(notes["history"]):
-            state, more, _ = self._older(read, found, history)
-        self.saved = history.number
-        return Resumed(state, more["watch"])
-
-    def _older(
-        self, read: Callable[..., Checkpoint], newest: Saved, history: History
-    ) -> Checkpoint:
-        """The newest checkpoint that does with the rows that are left.
-
-        Raises:
-            CheckpointError: if there is none.
-        """
-        text = f"{self.path / 'history.rows'} lacks rows that {newest.path} counts on"
-        names = (path.stem.rpartition("-")[2] for path in self.path.glob(_CHECKPOINTS))
-        steps = sorted(map(int, filter(str.isdecimal, names)), reverse=True)
-        for step in steps:
-            with contextlib.suppress(CheckpointError):
-                older = read(step=step)
-                mark = (older.saved.notes or {}).get("history")
-                if step < newest.step and mark and history.load(mark):
-                    text += f"; the run goes on after epoch {history.number}."
-                    warnings.warn(text, CheckpointWarning, stacklevel=5)
-                    return older
-        raise CheckpointError(f"{text}, and so does every older one.")
+        """Goes on with the run that is there, as `_resuming.resume` does."""
+        known = {"config": self._config, "data": self._data}
+        found = resume(self.path, program, state, history, **known)
+        if found is not None:
+            self.saved, self.step = history.number, found.step
+        return found
 
     def begin(self) -> None:
         """Writes down what the run computes."""
@@ -140,16 +71,18 @@ class Folder:
 
     def save(
         self,
-        state: TrainState,
-        stop: Rule | None,
+        run: Run,
+        part: Part | None,
+        step: int,
         history: History,
         value: float | None,
     ) -> None:
         """Begins to save, once the last save has ended.
 
         Args:
-            state: the state to save.
-            stop: the stopping rule, with what it remembers.
+            run: the run so far.
+            part: the epoch on its way, if it is in the middle of one.
+            step: what to call it by.
             history: the rows up to there.
             value: the validation loss, by which the best checkpoint is told.
 
@@ -158,26 +91,32 @@ class Folder:
         """
         self.finish()
         rows, epoch = history.unwritten(), history.number
+        watch = None if run.stop is None else run.stop.watch
+        more: dict[str, PyTree] = {"watch": watch}
+        made = None
+        if part is not None:
+            more["part"], made = parted(part.begun), part.made
 
         def save() -> None:
             notes = {
                 "history": history.write(rows),
-                "program": _digest(self._text),
+                "part": made,
+                "program": digest(self._text),
                 "jax": jax.__version__,
-                "key": _key_of(state),
+                "key": key_of(run.state),
             }
             checkpoints.save(
                 self.path,
-                state,
-                step=epoch,
-                more={"watch": None if stop is None else stop.watch},
+                run.state,
+                step=step,
+                more=more,
                 notes=notes,
                 config=self._config,
                 data=self._data,
                 value=value,
                 keep=self._keep,
             )
-            self.saved = epoch
+            self.saved, self.step = epoch, step
 
         self._last = self._threads.submit(save)
 
@@ -197,38 +136,3 @@ class Folder:
         with contextlib.suppress(Exception):
             self.finish()
         self._threads.shutdown()
-
-    def _check_program(self, notes: Mapping[str, Any]) -> None:
-        # JAX writes programs down in its own way in every version.
-        if notes["jax"] != jax.__version__ or notes["program"] == _digest(self._text):
-            return
-        try:
-            old = (self.path / "program.txt").read_text("utf-8")
-        except OSError:
-            old = ""
-        pairs = difflib.unified_diff(old.splitlines(), self._text.splitlines(), n=0)
-        changed = [line for line in pairs if re.match(r"[+-][^+-]", line)]
-        was, now = (
-            next((line[1:].strip() for line in changed if line[0] == sign), "nothing")
-            for sign in "-+"
-        )
-        raise CheckpointError(
-            f"{self.path} holds a run that computes something else: another model, "
-            "loss, optimizer, stopping rule, batch size or number in one of them. The "
-            f"first difference is {was!r} there, {now!r} here."
-        )
-
-    def _check_start(self, like: TrainState, notes: Mapping[str, Any]) -> None:
-        if notes["key"] != _key_of(like):
-            raise CheckpointError(
-                f"{self.path} holds a run with another key: state.key was "
-                f"{notes['key']}, and is {_key_of(like)}."
-            )
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _key_of(state: TrainState) -> list[int]:
-    return jax.random.key_data(state.key).tolist()

@@ -1,6 +1,5 @@
 """What is done between two chunks of a run, and what is made of it in the end."""
 
-import math
 import signal
 import time
 import warnings
@@ -15,15 +14,18 @@ from jaxtyping import PyTree
 from funclearn._display import Progress, Seen
 from funclearn.objectives import loss_of
 from funclearn.running._callbacks import Callback, Report, call
-from funclearn.running._chunks import Chunk, Program, chunks
-from funclearn.running._divergence import all_finite, first_bad, last_good, rows_through
+from funclearn.running._chunk import Bad, Chunk, Part
+from funclearn.running._chunks import Program
+from funclearn.running._divergence import all_finite
 from funclearn.running._folder import Folder
 from funclearn.running._history import History
 from funclearn.running._logs import Log
+from funclearn.running._resuming import Resumed
 from funclearn.running._stopped import Failed, Interrupted, Terminated
-from funclearn.stopping import Reason, Rule, closest
+from funclearn.running._streamed import Streamed
+from funclearn.stopping import Reason, closest
 from funclearn.training import History as FitHistory
-from funclearn.training import Run, TrainState, with_missing
+from funclearn.training import Run, with_missing
 
 __all__ = ["Loop"]
 
@@ -47,7 +49,7 @@ class Loop:
 
     def __init__(
         self,
-        program: Program,
+        program: Program | Streamed,
         history: History,
         epochs: int,
         *,
@@ -64,24 +66,28 @@ class Loop:
         self.display, self.callbacks, self.late = display, list(callbacks), late
         self._saved_at = time.monotonic()
         self._seen: Seen | None = None
+        self._losses = self._last_losses()
 
-    def go(
-        self, state: TrainState, stop: Rule | None, heard: Callable[[], int | None]
-    ) -> Run:
+    def go(self, resumed: Resumed, heard: Callable[[], int | None]) -> Run:
         """Makes the epochs that are left.
 
         Args:
-            state: where to start.
-            stop: the rule, with what it remembers.
+            resumed: where to start.
             heard: the signal that asks to end, if there was one.
         """
-        self._last, why = self.program.advance(state, stop, 0), None
+        state, stop, part, step = resumed
+        self._last = self.program.nothing(state, stop)
+        self._part: Part | None = part
+        self._step = step
+        if part is not None:
+            self._last = self._last._replace(state=part.begun.state)
+        why = None
         try:
             left = self.epochs - self.history.number
-            for chunk in chunks(self.program, state, stop, left):
-                bad = first_bad(self.program, chunk)
+            for chunk in self.program.chunks(state, stop, left, part, step):
+                bad = self.program.bad(chunk, self.epochs - self.history.number)
                 if bad is not None:
-                    return self._diverged(chunk, bad)
+                    return self._diverged(bad)
                 self._take(chunk)
                 if heard() is not None:
                     break
@@ -97,46 +103,52 @@ class Loop:
         return self._run(None if self._last.reason.code else why, self.epochs)
 
     def _take(self, chunk: Chunk) -> None:
-        self._last = chunk.run
+        self._last, self._part = chunk.run, chunk.part
         rows = self._add(chunk.run.history, 0, chunk.number)
-        report = Report(self.history.number, self.epochs, rows, chunk.run.state)
-        for callback in self.callbacks:
-            call(callback, report)
+        self._step = self.history.number if chunk.step is None else chunk.step
+        if chunk.number:
+            report = Report(self.history.number, self.epochs, rows, chunk.run.state)
+            for callback in self.callbacks:
+                call(callback, report)
+            self._losses = _losses_of(rows)
         if self.folder is not None and not self.folder.saving:
-            self._maybe_save(self.folder, rows)
-        rate = chunk.number / chunk.seconds if chunk.seconds else math.nan
-        self._show(*_losses(rows), rate)
+            self._maybe_save(self.folder)
+        self._show(chunk.rate)
 
-    def _show(self, loss: float | None, validation: float | None, rate: float) -> None:
+    def _show(self, rate: float) -> None:
+        made, of = (0, None) if self._part is None else self._part[1:]
         self._seen = Seen(
             self.history.number,
             self.epochs,
-            loss,
-            validation,
+            *self._losses,
             rate,
             closest(self._last.stop),
             self._saving(),
+            made,
+            of,
         )
         self.display.show(self._seen)
 
-    def _maybe_save(self, folder: Folder, rows: PyTree) -> None:
+    def _maybe_save(self, folder: Folder) -> None:
         if time.monotonic() - self._saved_at < self.save_every:
             return
-        state, stop = self._last.state, self._last.stop
-        folder.save(state, stop, self.history, _losses(rows)[1])
-        self._saved_at = time.monotonic()
+        # Of whole epochs that is known already.
+        if self._part is None or all_finite(self._last.state.params):
+            self._save(folder)
+            self._saved_at = time.monotonic()
+
+    def _save(self, folder: Folder) -> None:
+        validation = self._losses[1] if self._part is None else None
+        folder.save(self._last, self._part, self._step, self.history, validation)
 
     def _save_last(self) -> None:
         if self.folder is None:
             return
         self.folder.finish()
-        number = self.history.number
-        if self.folder.saved != number and all_finite(self._last.state.params):
-            validation = None
-            if number:
-                validation = _losses(self.history.read(number - 1, number))[1]
-            last = self._last
-            self.folder.save(last.state, last.stop, self.history, validation)
+        saved = self.folder.step
+        new = saved is None or saved < self._step
+        if new and all_finite(self._last.state.params):
+            self._save(self.folder)
             self.folder.finish()
         if self._seen is not None:
             self.display.show(self._seen._replace(saving=self._saving()))
@@ -148,24 +160,28 @@ class Loop:
             return "saving"
         return None if self.folder.saved is None else f"saved epoch {self.folder.saved}"
 
-    def _diverged(self, chunk: Chunk, bad: int) -> Run:
+    def _diverged(self, bad: Bad) -> Run:
         """Ends with the first epoch that is bad, and the last good state before it."""
         before = self.history.number
-        good = last_good(self.program, chunk, bad)
-        rows, end = rows_through(self.program, chunk, bad, self.epochs - before)
-        self._last = self.program.advance(chunk.start, chunk.stop, good)
-        self._add(rows, 0, good)
+        self._last, self._part = bad.run, None
+        self._add(bad.rows, 0, bad.good)
+        self._losses = self._last_losses()
+        self._step = self.history.number if bad.step is None else bad.step
         self._save_last()
-        self._add(rows, good, end)
+        self._add(bad.rows, bad.good, bad.end)
         text = (
-            f"the run diverged: in epoch {before + bad + 1} its loss or its parameters "
-            f"are not finite. It ends there, with the state after epoch "
-            f"{before + good}, the last whose parameters are finite; "
+            f"the run diverged: in epoch {before + bad.number + 1} its loss or its "
+            "parameters are not finite. It ends there, with the state after epoch "
+            f"{before + bad.good}, the last whose parameters are finite; "
             "fl.diagnosis.explain_divergence finds out why."
         )
         self.display.note(text)
         warnings.warn(text, RuntimeWarning, stacklevel=5)
         return self._run("diverged", self.epochs)
+
+    def _last_losses(self) -> tuple[float | None, float | None]:
+        number = self.history.number
+        return _losses_of(self.history.read(max(number - 1, 0), number))
 
     def _add(self, rows: PyTree, start: int, stop: int) -> PyTree:
         """Adds rows of a chunk to the history and the logs."""
@@ -212,7 +228,7 @@ class Loop:
         )
 
 
-def _losses(rows: PyTree) -> tuple[float | None, float | None]:
+def _losses_of(rows: PyTree) -> tuple[float | None, float | None]:
     """Training and validation loss of the last row, where there are."""
     if not isinstance(rows, FitHistory) or not len(rows.loss):
         return None, None

@@ -8,8 +8,11 @@ from typing import Any
 from funclearn._checks import integer_at_least
 from funclearn._types import Batch
 from funclearn.running._callbacks import Callback
-from funclearn.running._chunks import Program
+from funclearn.running._chunks import Program, with_defaults
+from funclearn.running._given import Batches
 from funclearn.running._session import Session
+from funclearn.running._sources import as_source
+from funclearn.running._streamed import Streamed
 from funclearn.training import Run, TrainState, TrainStep, prepare_state
 
 __all__ = ["run"]
@@ -18,7 +21,7 @@ __all__ = ["run"]
 def run(
     train_step: TrainStep,
     state: TrainState,
-    train: Batch,
+    train: Batch | Batches | str | Path,
     validation: Batch | None = None,
     *,
     epochs: int,
@@ -45,13 +48,30 @@ def run(
     finite parameters, the reason `"diverged"` and a RuntimeWarning; that state is
     saved, and no later one.
 
+    Training data may be larger than memory. They are read in blocks of batches, the
+    next one while the device makes the steps of the last, so that two blocks of 32 MiB
+    (or of one batch, if that is larger) are in memory, and the run can be left and gone
+    on with in the middle of an epoch. Their order is drawn by key and epoch, `k` being
+    `fold_in(fold_in(state.key, 1), epoch)`:
+
+    - Mapped arrays (`numpy.memmap`) of more than a block: that of `fit`, whose bits the
+      run has. It takes four bytes a row.
+    - A folder of shards: `permutation(k, number of shards)`, and in shard `s`, counted
+      in the order of the names, `permutation(fold_in(k, s), number of rows)`. A batch
+      may hold rows of two shards.
+    - A function: `train(k, epoch)` gives the batches of an epoch, and the same ones
+      whenever it is called, since a run that goes on passes over those it has made.
+
     Not to be called under `jax.jit` or another transformation.
 
     Args:
         train_step: as for `fit`, like all that is not named here.
         state: where to start; with `resume` too, where it was started.
-        train: the training data.
-        validation: the validation data.
+        train: the training data, as for `fit`, in memory or mapped; or the path of a
+            folder with files `inputs-NAME.npy` and `targets-NAME.npy` for every shard,
+            and `weights-NAME.npy` if rows have weights; or a function that returns
+            batches, one after the other, of any sizes.
+        validation: the validation data, which are held in memory.
         epochs: the largest number of epochs, those of earlier starts included.
         folder: where to save checkpoints, the history to the bit and the logs; it is
             made if need be. None saves nothing.
@@ -69,7 +89,7 @@ def run(
         config: what the run was made with, to be written into the checkpoints; values
             as JSON has them. To resume with another one is refused.
         **options: further arguments of `fit`. The numbers of a stopping rule may be
-            others when a run goes on.
+            others when a run goes on. A function as `train` takes no `batch_size`.
 
     Returns:
         The run of all epochs, those of earlier starts included, as `fit` returns it. It
@@ -101,6 +121,10 @@ def run(
     session = Session(
         folder, resume, save_every, keep, logs, progress, within, callbacks, config
     )
-    program = Program(train_step, state, train, validation, epochs, options)
-    state = prepare_state(train_step, state)
+    options, state = with_defaults(options), prepare_state(train_step, state)
+    source = as_source(train, options["batch_size"])
+    if source is None:
+        program = Program(train_step, state, train, validation, epochs, options)
+    else:
+        program = Streamed(train_step, state, source, validation, options)
     return session.carry_out(program, state, epochs, began)

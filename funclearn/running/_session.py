@@ -20,8 +20,9 @@ from funclearn.running._history import History
 from funclearn.running._lock import locked
 from funclearn.running._logs import Log, open_log
 from funclearn.running._loop import Loop
+from funclearn.running._resuming import Resumed
 from funclearn.running._signals import listening
-from funclearn.stopping import Rule
+from funclearn.running._streamed import Streamed
 from funclearn.training import Run, TrainState
 
 __all__ = ["Session"]
@@ -56,7 +57,7 @@ class Session:
         self._callbacks, self._config = _functions(callbacks), _writable(config)
 
     def carry_out(
-        self, program: Program, state: TrainState, epochs: int, began: float
+        self, program: Program | Streamed, state: TrainState, epochs: int, began: float
     ) -> Run:
         """Makes the run, or what is left of it.
 
@@ -66,14 +67,14 @@ class Session:
             epochs: the largest number of epochs.
             began: when the clock began to run, by `time.monotonic`.
         """
-        stop = program.given
+        resumed = Resumed(state, program.given)
         with contextlib.ExitStack() as stack:
             display = stack.enter_context(self._display)
             history, folder, logs = History(program.row), None, []
             if self._path is not None:
                 folder = self._opened(self._path, program, stack)
                 history = History(program.row, self._path / "history.rows")
-                state, stop = self._begun(folder, state, program, history, epochs)
+                resumed = self._begun(folder, state, program, history, epochs)
                 logs = self._opened_logs(self._path, program, history, stack)
                 if history.number:
                     display.note(f"goes on after epoch {history.number:,}")
@@ -88,17 +89,17 @@ class Session:
                 callbacks=self._callbacks,
                 late=lambda: time.monotonic() - began >= self._within,
             )
-            return loop.go(state, stop, stack.enter_context(listening()))
+            return loop.go(resumed, stack.enter_context(listening()))
 
     def _opened(
-        self, path: Path, program: Program, stack: contextlib.ExitStack
+        self, path: Path, program: Program | Streamed, stack: contextlib.ExitStack
     ) -> Folder:
         path.mkdir(parents=True, exist_ok=True)
         stack.enter_context(locked(path))
         folder = Folder(
             path,
             text=program.text,
-            data=checkpoints.fingerprint(program.data),
+            data=checkpoints.fingerprint(program.identity),
             config=self._config,
             keep=self._keep,
         )
@@ -109,37 +110,32 @@ class Session:
         self,
         folder: Folder,
         state: TrainState,
-        program: Program,
+        program: Program | Streamed,
         history: History,
         epochs: int,
-    ) -> tuple[TrainState, Rule | None]:
+    ) -> Resumed:
         """Where to start: at the beginning, or where the folder's run has got to."""
         if self._resume:
-            rule = program.stop
-            found = folder.resume(state, None if rule is None else rule.watch, history)
+            found = folder.resume(program, state, history)
             if found is not None and history.number > epochs:
                 raise ValueError(
                     f"epochs must be at least {history.number}, which the run in "
                     f"{folder.path} has made; got {epochs}."
                 )
             if found is not None:
-                # Where no rule was given `best_on` may have made one.
-                rule = program.advance(state, program.given, 0).stop
-                return found.state, None if rule is None else rule.having_seen(
-                    found.watch
-                )
+                return found
         elif checkpoints.latest(folder.path) is not None:
             raise ValueError(
                 f"folder holds a run already: {folder.path}; resume=True goes on with "
                 "it, another folder begins a new one."
             )
         folder.begin()
-        return state, program.given
+        return Resumed(state, program.given)
 
     def _opened_logs(
         self,
         path: Path,
-        program: Program,
+        program: Program | Streamed,
         history: History,
         stack: contextlib.ExitStack,
     ) -> list[Log]:

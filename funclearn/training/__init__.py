@@ -46,11 +46,14 @@ gradient of all rows, unless the batches of an epoch are of one size.
 """
 
 from funclearn._notes import Averages, averaged
-from funclearn.training._advance import advance
+from funclearn.training._advance import advance, with_goal
 from funclearn.training._averages import latest, prepare_state
+from funclearn.training._epoch import order_key, order_of
 from funclearn.training._fit import fit
 from funclearn.training._loss_scale import LossScale, loss_scaling
 from funclearn.training._missing import with_missing
+from funclearn.training._part_programs import Begun, Rest
+from funclearn.training._parts import Parts
 from funclearn.training._repeat import blank_rows
 from funclearn.training._schedules import scale_by_epoch
 from funclearn.training._state import (
@@ -65,8 +68,11 @@ from funclearn.training._step import make_train_step
 
 __all__ = [
     "Averages",
+    "Begun",
     "History",
     "LossScale",
+    "Parts",
+    "Rest",
     "Run",
     "StepInfo",
     "TrainState",
@@ -79,7 +85,10 @@ __all__ = [
     "latest",
     "loss_scaling",
     "make_train_step",
+    "order_key",
+    "order_of",
     "prepare_state",
     "scale_by_epoch",
+    "with_goal",
     "with_missing",
 ]

@@ -22,7 +22,7 @@ from funclearn.training._missing import with_missing, with_missing_row
 from funclearn.training._refusals import check_function, check_state, explain
 from funclearn.training._state import Run, StepInfo, TrainState, TrainStep
 
-__all__ = ["advance"]
+__all__ = ["advance", "as_run", "check_functions", "check_validation", "with_goal"]
 
 
 def advance(
@@ -69,7 +69,7 @@ def advance(
     train = as_dataset("train", train)
     if validation is not None:
         validation = as_dataset("validation", validation)
-    stop = _with_goal(stop, best_on, best_direction)
+    stop = with_goal(stop, best_on, best_direction)
     functions, debugged = Functions(train_step, evaluate, record), debugging()
     program = _programs.kept(_compile, functions, epochs, batch_size, debugged)
     try:
@@ -79,11 +79,11 @@ def advance(
         explain(error, state=state)
         raise
     made = np.asarray(epochs, np.int32) if number is None else jnp.asarray(number)
-    run = _as_run(result, made, stop)
-    return _with_missing(run) if debugged[0] else run
+    return as_run(result, made, stop)
 
 
-def _with_goal(stop: object, on: str | None, direction: str) -> Rule | None:
+def with_goal(stop: object, on: str | None, direction: str) -> Rule | None:
+    """The rule that also keeps the best parameters, by `best_on`."""
     if stop is not None and not isinstance(stop, Rule):
         raise TypeError(
             "stop must be a rule of funclearn.stopping, such as patience(10); got "
@@ -112,9 +112,9 @@ def _compile(
         number: ArrayLike | None,
     ) -> Result:
         functions = Functions(*take())
-        _check_functions(functions)
+        check_functions(functions)
         leading_length("train", train)
-        _check_validation(validation, functions.evaluate)
+        check_validation(validation, functions.evaluate)
         # By default it is a Python number, whose type would change in the loop.
         state = state._replace(epoch=jnp.asarray(state.epoch, jnp.int32))
         train_epoch = make_epoch(functions.train_step, train, batch_size)
@@ -124,7 +124,8 @@ def _compile(
     return fit
 
 
-def _check_functions(functions: Functions) -> None:
+def check_functions(functions: Functions) -> None:
+    """Refuses what is not a function of what it will be called with."""
     train_step, evaluate, record = functions
     made = "as make_train_step(objective, optimizer) makes"
     arguments, more = ("state", "batch"), ("evaluation",)
@@ -137,7 +138,8 @@ def _check_functions(functions: Functions) -> None:
         check_function("record", record, ("state", "info", "evaluation"), made)
 
 
-def _check_validation(validation: Batch | None, evaluate: Evaluate | None) -> None:
+def check_validation(validation: Batch | None, evaluate: Evaluate | None) -> None:
+    """Refuses validation data without what evaluates them, and the reverse."""
     given = {"validation": validation is not None, "evaluate": evaluate is not None}
     if len(set(given.values())) > 1:
         missing, got = sorted(given, key=given.__getitem__)
@@ -146,25 +148,32 @@ def _check_validation(validation: Batch | None, evaluate: Evaluate | None) -> No
         leading_length("validation", validation)
 
 
-def _as_run(
+def as_run(
     result: Result, epochs: Int[Array, ""] | np.ndarray, stop: Rule | None
 ) -> Run:
+    """What compiled code returned, as `fit` returns it.
+
+    Args:
+        result: that.
+        epochs: how many were to be made.
+        stop: the rule that it was given.
+    """
     state, history, final, watch, ran = result
     if stop is None or watch is None:
         reason = Reason(np.zeros((), np.int32), ("epochs",))
-        return Run(state, history, epochs, reason, final=final)
-    return Run(
-        state,
-        history,
-        watch.epoch if ran is None else ran,
-        Reason(watch.code, ("epochs", *stop.reasons)),
-        watch.best,
-        stop.having_seen(watch),
-        final,
-    )
-
-
-def _with_missing(run: Run) -> Run:
+        run = Run(state, history, epochs, reason, final=final)
+    else:
+        run = Run(
+            state,
+            history,
+            watch.epoch if ran is None else ran,
+            Reason(watch.code, ("epochs", *stop.reasons)),
+            watch.best,
+            stop.having_seen(watch),
+            final,
+        )
+    if not debugging()[0]:
+        return run
     return run._replace(
         history=with_missing(run.history, run.epochs),
         final=with_missing_row(run.final, run.epochs),

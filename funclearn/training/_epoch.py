@@ -5,7 +5,8 @@ from typing import TypeAlias
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int, PyTree
+from jax.typing import ArrayLike
+from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
 from funclearn._checks import check_batch_size, leading_length
 from funclearn._signatures import takes_keyword
@@ -16,14 +17,28 @@ from funclearn.training._refusals import check_stepped
 from funclearn.training._state import StepInfo, TrainState, TrainStep
 from funclearn.training._varying import varied, vary_as
 
-__all__ = ["Epoch", "make_epoch"]
+__all__ = [
+    "Carry",
+    "Epoch",
+    "Passed",
+    "make_epoch",
+    "make_scanned",
+    "make_step",
+    "mean_loss",
+    "order_key",
+    "order_of",
+    "with_blank_info",
+]
 
 _ORDER_STREAM = 1
 
-_Passed: TypeAlias = tuple[TrainState, StepInfo, Scalar]
+Carry: TypeAlias = tuple[TrainState, StepInfo]
+"""The state, and the info of the last step."""
+
+Passed: TypeAlias = tuple[TrainState, StepInfo, Scalar]
 """The state, the last step's info and the mean loss."""
 
-Epoch: TypeAlias = Callable[[TrainState, PyTree], _Passed]
+Epoch: TypeAlias = Callable[[TrainState, PyTree], Passed]
 """`(state, evaluation) -> (state, the last step's info, mean loss)`; it does not count
 itself. The evaluation goes to steps that take it as a keyword."""
 
@@ -43,16 +58,9 @@ def make_epoch(train_step: TrainStep, train: Batch, batch_size: int | None) -> E
     """
     if batch_size is not None:
         batch_size = check_batch_size(batch_size, leading_length("train", train))
-    takes_evaluation = takes_keyword(train_step, "evaluation")
 
-    def epoch(state: TrainState, evaluation: PyTree) -> _Passed:
-        more = {"evaluation": evaluation} if takes_evaluation else {}
-
-        # A step of the user's own may make a state that lacks the epoch.
-        def step(state: TrainState, batch: Batch) -> tuple[TrainState, StepInfo]:
-            after, info = check_stepped(train_step(state, batch, **more), state)
-            return after._replace(epoch=state.epoch), info
-
+    def epoch(state: TrainState, evaluation: PyTree) -> Passed:
+        step = make_step(train_step, evaluation)
         if batch_size is None:
             return _full_batch(step, train)(state)
         return _minibatches(step, train, batch_size)(state)
@@ -60,8 +68,21 @@ def make_epoch(train_step: TrainStep, train: Batch, batch_size: int | None) -> E
     return epoch
 
 
-def _full_batch(train_step: TrainStep, train: Batch) -> Callable[[TrainState], _Passed]:
-    def epoch(state: TrainState) -> _Passed:
+def make_step(train_step: TrainStep, evaluation: PyTree) -> TrainStep:
+    """The train step of an epoch, which may take what was evaluated at its start."""
+    takes_it = takes_keyword(train_step, "evaluation")
+    more = {"evaluation": evaluation} if takes_it else {}
+
+    # A step of the user's own may make a state that lacks the epoch.
+    def step(state: TrainState, batch: Batch) -> tuple[TrainState, StepInfo]:
+        after, info = check_stepped(train_step(state, batch, **more), state)
+        return after._replace(epoch=state.epoch), info
+
+    return step
+
+
+def _full_batch(train_step: TrainStep, train: Batch) -> Callable[[TrainState], Passed]:
+    def epoch(state: TrainState) -> Passed:
         state, info = train_step(state, train)
         return state, info, info.loss
 
@@ -70,14 +91,38 @@ def _full_batch(train_step: TrainStep, train: Batch) -> Callable[[TrainState], _
 
 def _minibatches(
     train_step: TrainStep, train: Batch, batch_size: int
-) -> Callable[[TrainState], _Passed]:
+) -> Callable[[TrainState], Passed]:
     n_rows = leading_length("train", train)
     n_full, n_left = divmod(n_rows, batch_size)
     weighed = weights_of(train) is not None
+    step = make_scanned(train_step, train, weighed)
 
-    def step(
-        carry: tuple[TrainState, StepInfo], rows: Int[Array, " batch"]
-    ) -> tuple[tuple[TrainState, StepInfo], Float[Array, "..."]]:
+    def epoch(state: TrainState) -> Passed:
+        order = order_of(state.key, state.epoch, n_rows)
+        full, left = order[: n_full * batch_size], order[n_full * batch_size :]
+        start = with_blank_info(train_step, state, train, full[:batch_size])
+        carry, losses = jax.lax.scan(step, start, full.reshape(n_full, batch_size))
+        last = None
+        if n_left:
+            carry, last = step(carry, left)
+        return *carry, mean_loss(losses, last, batch_size, n_left, weighed)
+
+    return epoch
+
+
+def make_scanned(
+    train_step: TrainStep, train: Batch, weighed: bool
+) -> Callable[[Carry, Int[Array, " batch"]], tuple[Carry, Float[Array, "..."]]]:
+    """A step as a scan takes it: `(carry, numbers of rows) -> (carry, loss)`.
+
+    Args:
+        train_step: makes the updates.
+        train: what the rows are taken from.
+        weighed: whether the loss is given as two numbers, it times what the rows count
+            together, and that.
+    """
+
+    def step(carry: Carry, rows: Int[Array, " batch"]) -> tuple[Carry, Array]:
         batch = take(train, rows)
         state, info = train_step(carry[0], batch)
         if not weighed:
@@ -85,30 +130,50 @@ def _minibatches(
         count = total_of(batch, len(rows))
         return (state, info), jnp.stack([count * info.loss, count])
 
-    def epoch(state: TrainState) -> _Passed:
-        order = _order(state, n_rows)
-        full, left = order[: n_full * batch_size], order[n_full * batch_size :]
-        # A scan carries the last info, and must know its type before the first one.
-        first = take(train, full[:batch_size])
-        state, seen = varied(lambda state: train_step(state, first), state)
-        info = jax.tree.map(
-            lambda leaf: vary_as(jnp.zeros(leaf.shape, leaf.dtype), leaf), seen
-        )
-        carry, losses = jax.lax.scan(
-            step, (state, info), full.reshape(n_full, batch_size)
-        )
-        if weighed:
-            carry, rest = step(carry, left) if n_left else (carry, jnp.zeros(2))
-            return *carry, ratio(*(jnp.sum(losses, axis=0) + rest))
-        total = batch_size * jnp.sum(losses)
-        if n_left:
-            carry, loss = step(carry, left)
-            total += n_left * loss
-        return *carry, total / n_rows
-
-    return epoch
+    return step
 
 
-def _order(state: TrainState, n_rows: int) -> Int[Array, " rows"]:
-    key = jax.random.fold_in(state.key, _ORDER_STREAM)
-    return jax.random.permutation(jax.random.fold_in(key, state.epoch), n_rows)
+def with_blank_info(
+    train_step: TrainStep, state: TrainState, train: Batch, rows: Int[Array, " batch"]
+) -> Carry:
+    """What a scan over steps begins with; it must know the type of the last info."""
+    batch = take(train, rows)
+    state, seen = varied(lambda state: train_step(state, batch), state)
+    return state, jax.tree.map(
+        lambda leaf: vary_as(jnp.zeros(leaf.shape, leaf.dtype), leaf), seen
+    )
+
+
+def mean_loss(
+    losses: Float[Array, "steps ..."],
+    last: Float[Array, "..."] | None,
+    batch_size: int,
+    n_left: int,
+    weighed: bool,
+) -> Scalar:
+    """The mean loss of an epoch's rows.
+
+    Args:
+        losses: those of the full batches, as `make_scanned` gives them.
+        last: that of the batch of the rows that are left; None without one.
+        batch_size: rows of a full batch.
+        n_left: rows that are left.
+        weighed: as for `make_scanned`.
+    """
+    if weighed:
+        rest = jnp.zeros(2) if last is None else last
+        return ratio(*(jnp.sum(losses, axis=0) + rest))
+    total = batch_size * jnp.sum(losses)
+    if last is not None:
+        total += n_left * last
+    return total / (batch_size * len(losses) + n_left)
+
+
+def order_of(key: PRNGKeyArray, epoch: ArrayLike, n_rows: int) -> Int[Array, " rows"]:
+    """The order of the rows in an epoch."""
+    return jax.random.permutation(order_key(key, epoch), n_rows)
+
+
+def order_key(key: PRNGKeyArray, epoch: ArrayLike) -> PRNGKeyArray:
+    """What the order of an epoch is drawn by."""
+    return jax.random.fold_in(jax.random.fold_in(key, _ORDER_STREAM), epoch)

@@ -73,7 +73,7 @@ def test_every_chunk_says_where_it_began():
     made = list(chunks(program(40), START, None, 40))
     for chunk in made:
         states.append(chunk.start)
-        assert chunk.seconds > 0
+        assert chunk.rate > 0
     assert bits(states[0]) == bits(START)
     rows = [np.asarray(state.epoch) for state in states]
     assert rows == sorted(rows) and bits(made[-1].run.state) == bits(whole.state)

@@ -1,0 +1,78 @@
+"""What a run has made between two looks at it."""
+
+from typing import NamedTuple, Protocol, runtime_checkable
+
+from jaxtyping import PyTree
+
+from funclearn.stopping import Rule
+from funclearn.training import Begun, Run, TrainState
+
+__all__ = ["Advancing", "Bad", "Chunk", "Part"]
+
+
+@runtime_checkable
+class Advancing(Protocol):
+    """What can make epochs again."""
+
+    def advance(self, state: TrainState, stop: Rule | None, number: int) -> Run:
+        """Makes a number of epochs."""
+        ...
+
+
+class Part(NamedTuple):
+    """An epoch on its way.
+
+    Attributes:
+        begun: what there is of it.
+        made: number of its batches made.
+        of: how many it has; None where nobody knows.
+    """
+
+    begun: Begun
+    made: int
+    of: int | None
+
+
+class Chunk(NamedTuple):
+    """Some epochs, or what there is of one.
+
+    Attributes:
+        start: the state before them.
+        stop: the stopping rule before them.
+        run: what came of them.
+        number: how many ran.
+        rate: epochs a second; NaN where nobody knows.
+        part: an epoch on its way; None after whole ones.
+        step: what its checkpoint is called by, in place of the number of epochs.
+        bad: the first epoch of them that went wrong, counted from 0, and as many as
+            there are where the next would; None where none did, or nobody has looked.
+    """
+
+    start: TrainState
+    stop: Rule | None
+    run: Run
+    number: int
+    rate: float
+    part: Part | None = None
+    step: int | None = None
+    bad: int | None = None
+
+
+class Bad(NamedTuple):
+    """Where a chunk went wrong.
+
+    Attributes:
+        number: the first bad epoch, as in `Chunk`.
+        good: how many of its epochs lead to the last parameters that are finite.
+        run: that of these.
+        rows: the rows of the chunk, and of one epoch more if need be.
+        end: how many of them count.
+        step: what a checkpoint of `run` is called by, as in `Chunk`.
+    """
+
+    number: int
+    good: int
+    run: Run
+    rows: PyTree
+    end: int
+    step: int | None = None

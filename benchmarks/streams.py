@@ -28,12 +28,8 @@ def written(folder: Path, n_rows: int = N_ROWS) -> fl.Dataset:
     targets = draw.integers(0, WIDTHS[-1], n_rows, np.int32)
     np.save(folder / "inputs.npy", inputs)
     np.save(folder / "targets.npy", targets)
-    return fl.Dataset(
-        *(
-            np.load(folder / f"{name}.npy", mmap_mode="r")
-            for name in ("inputs", "targets")
-        )
-    )
+    names = (folder / f"{name}.npy" for name in ("inputs", "targets"))
+    return fl.Dataset(*(np.load(name, mmap_mode="r") for name in names))
 
 
 def ways(data: fl.Dataset, epochs: int = 1) -> dict[str, Callable[[], Any]]:
@@ -43,7 +39,7 @@ def ways(data: fl.Dataset, epochs: int = 1) -> dict[str, Callable[[], Any]]:
     step = fl.make_train_step(objective, optimizer)
     state = fl.init_state(KEY, model.init(KEY), optimizer)
     kept = jax.device_put(fl.Dataset(*map(np.array, data)))
-    settings = {"epochs": epochs, "batch_size": BATCH}
+    settings: dict[str, Any] = {"epochs": epochs, "batch_size": BATCH}
 
     def run(data: fl.Dataset) -> Any:
         return fl.running.run(step, state, data, progress=False, **settings)

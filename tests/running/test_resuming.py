@@ -17,6 +17,7 @@ def test_a_folder_of_an_earlier_version_is_gone_on_with(tmp_path):
     options = {"folder": tmp_path, "progress": False}
     run(STEP, START, DATA, epochs=5, **options)
     state, more, saved = fl.checkpoints.read(tmp_path, START, more_like={"watch": None})
+    assert saved.notes
     notes = {name: note for name, note in saved.notes.items() if name != "part"}
     fl.checkpoints.save(
         tmp_path,

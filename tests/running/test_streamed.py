@@ -25,14 +25,19 @@ from tests.runs import bits
 QUIET: dict[str, Any] = {"progress": False}
 
 
+def of(**options: Any) -> dict[str, Any]:
+    """Arguments of a run."""
+    return options
+
+
 @pytest.mark.parametrize("batch_size", [13, 50, 101, 300, 403])
 def test_mapped_rows_have_the_bits_of_fit(batch_size, tmp_path, looked_at):
-    options: dict[str, Any] = {
-        "epochs": 9,
-        "batch_size": batch_size,
-        "evaluate": EVALUATE,
-        "stop": stopping.patience(5) | stopping.gradient_norm(1e-9),
-    }
+    options = of(
+        epochs=9,
+        batch_size=batch_size,
+        evaluate=EVALUATE,
+        stop=stopping.patience(5) | stopping.gradient_norm(1e-9),
+    )
     whole = fl.fit(STEP, START, LONG, DATA, **options)
     data = mapped(tmp_path, LONG)
     check_same(run(STEP, START, data, DATA, **options, **QUIET), whole)
@@ -40,16 +45,16 @@ def test_mapped_rows_have_the_bits_of_fit(batch_size, tmp_path, looked_at):
 
 def test_it_goes_on_in_the_middle_of_an_epoch(tmp_path, looked_at):
     rule = stopping.relative_change(1e-9)  # which looks at the state before an epoch
-    options: dict[str, Any] = {
-        "epochs": 5,
-        "batch_size": 70,
-        "evaluate": EVALUATE,
-        "stop": rule,
-    }
+    options = of(
+        epochs=5,
+        batch_size=70,
+        evaluate=EVALUATE,
+        stop=rule,
+    )
     whole = fl.fit(STEP, START, LONG, DATA, **options)
     parts = STEP, START, mapped(tmp_path / "data", LONG), DATA
     folder = tmp_path / "run"
-    kept = {"folder": folder, "save_every": 0.0}
+    kept = of(folder=folder, save_every=0.0)
     made, saved = with_interrupts(*parts, every=(3, 4, 7), **kept, **options)
     check_same(made, whole)
     within = [one.notes["part"] for one in saved]
@@ -59,22 +64,21 @@ def test_it_goes_on_in_the_middle_of_an_epoch(tmp_path, looked_at):
 
 
 def test_weights_and_what_is_evaluated_go_along(tmp_path, looked_at):
-    data = fl.Dataset(*LONG, jnp.arange(403.0))
+    data = LONG._replace(weights=jnp.arange(403.0))
 
     def record(state, info, evaluation):
         return state.params, info.loss, evaluation
 
-    options: dict[str, Any] = {
-        "epochs": 4,
-        "batch_size": 90,
-        "record": record,
-        "evaluate": EVALUATE,
-    }
-    whole = fl.fit(STEP, START, data, DATA, **options)
-    made, _ = with_interrupts(
-        *(STEP, START, mapped(tmp_path / "data", data), DATA),
-        **{"every": (2,), "folder": tmp_path / "run", "save_every": 0.0, **options},
+    options = of(
+        epochs=4,
+        batch_size=90,
+        record=record,
+        evaluate=EVALUATE,
     )
+    whole = fl.fit(STEP, START, data, DATA, **options)
+    parts = STEP, START, mapped(tmp_path / "data", data), DATA
+    kept = of(folder=tmp_path / "run", save_every=0.0)
+    made, _ = with_interrupts(*parts, every=(2,), **kept, **options)
     check_same(made, whole)
 
 
@@ -86,7 +90,7 @@ def test_xla_takes_nothing_out_of_the_loop_that_fit_leaves_in(tmp_path, in_parts
     data = fl.Dataset(inputs, jnp.sin(inputs))
     step = fl.make_train_step(fl.make_objective(model, fl.losses.mse), optimizer)
     state = fl.init_state(key, model.init(key), optimizer)
-    options: dict[str, Any] = {"epochs": 3, "batch_size": 50}
+    options = of(epochs=3, batch_size=50)
     made = run(step, state, mapped(tmp_path, data), **options, **QUIET)
     check_same(made, fl.fit(step, state, data, **options))
 
@@ -95,12 +99,12 @@ def test_xla_takes_nothing_out_of_the_loop_that_fit_leaves_in(tmp_path, in_parts
 @pytest.mark.parametrize("record", [None, lambda state, info, _: state.params])
 def test_one_that_diverges_ends_like_that_in_memory(rate, record, tmp_path, looked_at):
     step, state = begin(optax.sgd(rate))
-    options: dict[str, Any] = {
-        "epochs": 60,
-        "batch_size": 90,
-        "record": record,
+    options = of(
+        epochs=60,
+        batch_size=90,
+        record=record,
         **QUIET,
-    }
+    )
     with pytest.warns(RuntimeWarning, match="the run diverged") as told:
         in_memory = run(step, state, LONG, **options)
     data = mapped(tmp_path / "data", LONG)
@@ -109,12 +113,13 @@ def test_one_that_diverges_ends_like_that_in_memory(rate, record, tmp_path, look
     check_same(made, in_memory)
     assert str(told_too[0].message) == str(told[0].message)
     saved = fl.checkpoints.latest(tmp_path / "run")
-    assert saved is not None and saved.notes["history"]["rows"] <= made.epochs
+    assert saved is not None and saved.notes
+    assert saved.notes["history"]["rows"] <= made.epochs
 
 
 def test_a_deadline_leaves_it_in_the_middle(tmp_path, looked_at):
     data, folder = mapped(tmp_path / "data", LONG), tmp_path / "run"
-    options: dict[str, Any] = {"epochs": 9, "batch_size": 50, **QUIET}
+    options = of(epochs=9, batch_size=50, **QUIET)
     cut = run(STEP, START, data, within=1e-9, folder=folder, **options)
     assert cut.reason.name == "deadline" and int(cut.epochs) == 0
     assert int(cut.state.step) == 1 and int(cut.state.epoch) == 0
@@ -124,11 +129,11 @@ def test_a_deadline_leaves_it_in_the_middle(tmp_path, looked_at):
 
 def test_other_data_or_batches_are_refused(tmp_path, in_parts):
     folder = tmp_path / "run"
-    options: dict[str, Any] = {"epochs": 2, **QUIET}
+    options = of(epochs=2, **QUIET)
     data = mapped(tmp_path / "data", DATA)
     run(STEP, START, data, folder=folder, batch_size=4, **options)
     others = mapped(tmp_path / "others", DATA._replace(targets=DATA.targets + 1))
-    again: dict[str, Any] = {"folder": folder, "resume": True, **options}
+    again = of(folder=folder, resume=True, **options)
     for changed, size in ((others, 4), (data, 5), (DATA, 4)):
         with pytest.raises(fl.checkpoints.CheckpointError):
             run(STEP, START, changed, batch_size=size, **again)
@@ -163,7 +168,7 @@ def test_what_the_user_got_wrong_is_told_as_by_fit(tmp_path, in_parts):
         {"record": lambda state: 0},
     ]
     for options in wrong:
-        options = {"epochs": 1, "batch_size": 4, **options}
+        options = of(epochs=1, batch_size=4, **options)
         with pytest.raises((TypeError, ValueError)) as by_fit:
             fl.fit(STEP, START, DATA, **options)
         with pytest.raises((TypeError, ValueError)) as got:
@@ -179,7 +184,7 @@ def batches(key, epoch):
 
 
 def test_batches_of_a_function_are_trained_on_in_their_order(tmp_path, looked_at):
-    options: dict[str, Any] = {"epochs": 4, "evaluate": EVALUATE}
+    options = of(epochs=4, evaluate=EVALUATE)
     whole = fl.fit(STEP, START, DATA, DATA, batch_size=2, **options)
     made = run(STEP, START, batches, DATA, **options, **QUIET)
     jax.tree.map(
@@ -187,10 +192,9 @@ def test_batches_of_a_function_are_trained_on_in_their_order(tmp_path, looked_at
         (made.state.params, made.history),
         (whole.state.params, whole.history),
     )
-    again, saved = with_interrupts(
-        *(STEP, START, batches, DATA),
-        **{"every": (4, 5), "folder": tmp_path, "save_every": 0.0, **options},
-    )
+    kept = of(folder=tmp_path, save_every=0.0)
+    parts = STEP, START, batches, DATA
+    again, saved = with_interrupts(*parts, every=(4, 5), **kept, **options)
     check_same(again, made)
     assert any(one.notes["part"] for one in saved)
 
@@ -210,15 +214,12 @@ def test_shards_are_trained_on_in_the_order_that_is_documented(tmp_path, looked_
         rows = np.concatenate(within)
         return (fl.data.take(DATA, rows[at : at + 3]) for at in range(0, 11, 3))
 
-    options: dict[str, Any] = {"epochs": 3, **QUIET}
+    options = of(epochs=3, **QUIET)
     made = run(STEP, START, folder, batch_size=3, **options)
     by_hand = run(STEP, START, order, **options)
     np.testing.assert_allclose(
         jnp.stack(made.state.params), jnp.stack(by_hand.state.params), rtol=1e-6
     )
-    again, _ = with_interrupts(
-        *(STEP, START, str(folder)),
-        **{"every": (2,), "folder": tmp_path / "run", "save_every": 0.0},
-        **{"epochs": 3, "batch_size": 3},
-    )
+    kept = of(folder=tmp_path / "run", save_every=0.0, epochs=3, batch_size=3)
+    again, _ = with_interrupts(STEP, START, str(folder), every=(2,), **kept)
     assert bits(again.state) == bits(made.state)

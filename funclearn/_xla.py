@@ -24,14 +24,9 @@ from pathlib import Path
 import jax
 from jaxlib.version import __version__ as JAXLIB
 
-__all__ = [
-    "APART",
-    "OPTIONS",
-    "WHOLE",
-    "cache_folder",
-    "may_ask",
-    "may_keep_apart",
-]
+from funclearn._places import cache_folder
+
+__all__ = ["APART", "OPTIONS", "WHOLE", "may_ask", "may_keep_apart"]
 
 APART = {"inlineable": "false"}
 """Marks a call that is compiled by itself."""
@@ -75,15 +70,11 @@ def _is_trusted() -> bool:
     """Looks up how the trial ended, or makes it."""
     if os.environ.get(_IN_TRIAL):
         return True
-    answer = cache_folder() / _name()
-    try:
-        known = answer.read_text("utf-8")
-    except OSError:
-        known = None
+    known = _remembered()
     if known not in (_PASSED, _FAILED):
         known = _try()
         if known:
-            _remember(answer, known)
+            _remember(known)
     if known != _PASSED:
         logging.getLogger(__name__).warning(
             "XLA of jaxlib %s did not pass funclearn's trial on this machine: sweeps "
@@ -115,9 +106,18 @@ def _try() -> str | None:
     return _FAILED if child.returncode else _PASSED
 
 
-def _remember(answer: Path, known: str) -> None:
+def _remembered() -> str | None:
+    """What another process has written down."""
+    try:
+        return (cache_folder() / _name()).read_text("utf-8")
+    except OSError:
+        return None
+
+
+def _remember(known: str) -> None:
     """Writes it down for other processes, whole or not at all."""
     try:
+        answer = cache_folder() / _name()
         answer.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(
             "w", dir=answer.parent, encoding="utf-8", delete=False
@@ -126,12 +126,6 @@ def _remember(answer: Path, known: str) -> None:
         os.replace(file.name, answer)
     except OSError:
         return  # where nothing can be kept, the next process tries again
-
-
-def cache_folder() -> Path:
-    """Where the library keeps what other processes can use: in the user's cache."""
-    place = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA")
-    return Path(place or os.path.expanduser("~/.cache")) / "funclearn"
 
 
 def _name() -> str:

@@ -14,6 +14,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from funclearn._locks import lock
+
 __all__ = ["clean", "explained", "make_folder", "write"]
 
 _ADVICE = {
@@ -91,7 +93,8 @@ def _begun(path: Path) -> tuple[Path, BinaryIO]:
     while True:
         hidden = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
         file = open(hidden, "xb")
-        _locked(file, wait=True)
+        with contextlib.suppress(OSError):  # where the file system has no locks
+            lock(file, wait=True)
         try:
             if os.path.samestat(os.fstat(file.fileno()), os.stat(hidden)):
                 return hidden, file
@@ -111,29 +114,11 @@ def clean(folder: Path, pattern: str) -> None:
         # Another process that cleans may be first.
         with contextlib.suppress(OSError):
             with open(hidden, "r+b") as file:
-                left = _locked(file, wait=False)
+                left = lock(file)
                 if left and sys.platform != "win32":
                     hidden.unlink()
             if left and sys.platform == "win32":
                 hidden.unlink()
-
-
-def _locked(file: BinaryIO, *, wait: bool) -> bool:
-    """Locks a file until it is closed; whether that was possible."""
-    try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            file.seek(0)
-            way = msvcrt.LK_LOCK if wait else msvcrt.LK_NBLCK
-            msvcrt.locking(file.fileno(), way, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
 
 
 def _to_disk(file: BinaryIO) -> None:

@@ -2,19 +2,16 @@
 
 import contextlib
 import os
-import sys
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
+from funclearn._locks import lock
+from funclearn._places import cache_folder
 from funclearn._words import described
 from funclearn.data._download import File, download, sha256_of
 
 __all__ = ["Source", "provide"]
-
-_LOOKS = 0.05  # seconds between two looks at a lock that another process holds
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,26 +35,6 @@ class Source:
     layouts: tuple[str, ...] = ()
     timeout: float = 10.0
     waits: tuple[float, ...] = (0.5, 1.0, 2.0)
-
-
-def cache_folder() -> Path:
-    """The folder for data sets: `FUNCLEARN_DATA`, or the platform's for caches.
-
-    Raises:
-        RuntimeError: if no home folder is known.
-    """
-    if named := os.environ.get("FUNCLEARN_DATA"):
-        return Path(named).expanduser()
-    if sys.platform == "win32":
-        local = os.environ.get("LOCALAPPDATA")
-        base = Path(local) if local else Path.home() / "AppData" / "Local"
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
-    else:
-        # The XDG specification has relative paths ignored.
-        base = Path(os.environ.get("XDG_CACHE_HOME", ""))
-        base = base if base.is_absolute() else Path.home() / ".cache"
-    return base / "funclearn"
 
 
 def provide(
@@ -90,8 +67,10 @@ def provide(
     """
     if folder is not None and not isinstance(folder, str | os.PathLike):
         raise TypeError(f"folder must be a path or None; got {described(folder)}.")
-    place = cache_folder() / source.folder if folder is None else Path(folder)
-    place = place.expanduser()
+    if folder is None:
+        base = os.environ.get("FUNCLEARN_DATA") or cache_folder()
+        folder = Path(base, source.folder)
+    place = Path(folder).expanduser()
     files = [file for name in names for file in source.files if file.name == name]
     paths = [_find(source, file, place) for file in files]
     if None not in paths:
@@ -164,31 +143,10 @@ def _find(source: Source, file: File, place: Path) -> Path | None:
 
 @contextlib.contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    """Holds a lock of the operating system, which ends with the process."""
+    """Holds a file; waits for whoever holds it."""
     with open(path, "a+b") as file:
-        while not _acquired(file):
-            time.sleep(_LOOKS)
+        # Where there are no locks, as in some network folders, two processes at once
+        # may spoil each other's download, which its checksum shows.
+        with contextlib.suppress(OSError):
+            lock(file, wait=True)
         yield
-
-
-def _acquired(file: BinaryIO) -> bool:
-    if sys.platform == "win32":
-        import msvcrt
-
-        file.seek(0)
-        try:
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        except OSError:
-            return False
-        return True
-    import fcntl
-
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:
-        # Some network folders have no locks. Without one, two processes at once may
-        # spoil each other's download, which its checksum shows.
-        return True
-    return True

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import jax
 
-from funclearn import _jaxprs, _xla
+from funclearn import _jaxprs
+from funclearn._places import cache_folder
 from funclearn._words import described
 
 __all__ = ["cache_programs"]
@@ -46,8 +47,9 @@ def cache_programs(folder: str | Path | None = None) -> Path | None:
         >>> print(doubled, len(list(folder.glob("*-cache"))) > 0)
         42.0 True
     """
-    place = _folder(folder)
+    place = None
     try:
+        place = _folder(folder)
         place.mkdir(mode=0o700, parents=True, exist_ok=True)
         # Written before the programs are looked at, and so not later than what is
         # written meanwhile.
@@ -57,8 +59,8 @@ def cache_programs(folder: str | Path | None = None) -> Path | None:
         os.replace(name, place / _SEEN)
     except OSError as error:
         warnings.warn(
-            f"cache_programs: {place} cannot be written ({error.strerror}); programs "
-            "are not kept.",
+            f"cache_programs: {place or 'a cache'} cannot be written "
+            f"({error.strerror}); programs are not kept.",
             RuntimeWarning,
             stacklevel=2,
         )
@@ -73,7 +75,7 @@ def cache_programs(folder: str | Path | None = None) -> Path | None:
 def _folder(folder: str | Path | None) -> Path:
     if folder is None:
         known = getattr(jax.config, "jax_compilation_cache_dir", None)
-        return Path(known) if known else _xla.cache_folder() / "programs"
+        return Path(known) if known else cache_folder() / "programs"
     if not isinstance(folder, str | Path) or not str(folder):
         raise TypeError(f"folder must be a path or None; got {described(folder)}.")
     # JAX would take another one after a change of the working directory.

@@ -166,15 +166,15 @@ def test_what_another_process_writes_is_not_left_over_until_it_is_killed(tmp_pat
 @posix
 def test_a_file_that_was_taken_for_left_over_is_begun_again(tmp_path, monkeypatch):
     """Another process cleans between the making of a file and its locking."""
-    locked, stolen = files._locked, []
+    lock, stolen = files.lock, []
 
-    def late(file, *, wait):
+    def late(file, *, wait=False):
         if wait and not stolen:
             stolen.append(file.name)
             os.unlink(file.name)
-        return locked(file, wait=wait)
+        return lock(file, wait=wait)
 
-    monkeypatch.setattr(files, "_locked", late)
+    monkeypatch.setattr(files, "lock", late)
     files.write(tmp_path / "file", PARTS)
     assert stolen and (tmp_path / "file").read_bytes() == WHOLE
 

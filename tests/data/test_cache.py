@@ -1,10 +1,7 @@
 import gzip
 import os
 import re
-import subprocess
-import sys
 import threading
-from pathlib import Path
 
 import pytest
 
@@ -105,33 +102,13 @@ def test_a_folder_is_a_path(plain_annotations):
         _cache.provide(source(DEAD), NAMES, 3)  # pyright: ignore[reportArgumentType]
 
 
-def test_the_environment_names_the_cache(server, tmp_path, monkeypatch):
-    monkeypatch.setenv("FUNCLEARN_DATA", str(tmp_path))
+@pytest.mark.parametrize("named", [True, False])
+def test_the_environment_names_the_cache(server, tmp_path, monkeypatch, named):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("FUNCLEARN_DATA", "~" if named else "")
+    monkeypatch.setattr(_cache, "cache_folder", lambda: tmp_path)
     (path,) = _cache.provide(source(server.url("good")), [LABELS], None)
     assert path == tmp_path / "garments" / LABELS
-
-
-@pytest.mark.parametrize(
-    "platform_variables_folder",
-    [
-        ("linux", {}, "/home/ada/.cache/funclearn"),
-        ("linux", {"XDG_CACHE_HOME": "/caches"}, "/caches/funclearn"),
-        ("linux", {"XDG_CACHE_HOME": "caches"}, "/home/ada/.cache/funclearn"),
-        ("darwin", {}, "/home/ada/Library/Caches/funclearn"),
-        ("win32", {"LOCALAPPDATA": "/local"}, "/local/funclearn"),
-        ("win32", {}, "/home/ada/AppData/Local/funclearn"),
-        ("linux", {"FUNCLEARN_DATA": "~/sets"}, "/home/ada/sets"),
-    ],
-)
-@pytest.mark.skipif(sys.platform == "win32", reason="paths of Unix")
-def test_each_platform_has_its_cache(monkeypatch, platform_variables_folder):
-    platform, variables, folder = platform_variables_folder
-    for name in ("FUNCLEARN_DATA", "XDG_CACHE_HOME", "LOCALAPPDATA"):
-        monkeypatch.delenv(name, raising=False)
-    for name, value in {"HOME": "/home/ada", **variables}.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setattr(sys, "platform", platform)
-    assert _cache.cache_folder() == Path(folder)
 
 
 def test_of_two_at_once_one_downloads(server, tmp_path):
@@ -150,30 +127,3 @@ def test_of_two_at_once_one_downloads(server, tmp_path):
         thread.join()
     assert found == 4 * [[tmp_path / name for name in NAMES]]
     assert [name for _, name, _ in server.requests] == list(NAMES)
-
-
-HOLDER = """
-import fcntl, sys, time
-file = open(sys.argv[1], "a+b")
-fcntl.flock(file, fcntl.LOCK_EX)
-print("held", flush=True)
-time.sleep(60)
-"""
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="locks of Unix")
-def test_the_lock_of_a_process_ends_with_it(server, tmp_path):
-    lock = tmp_path / ".garments.lock"
-    with subprocess.Popen(
-        [sys.executable, "-c", HOLDER, str(lock)], stdout=subprocess.PIPE
-    ) as holder:
-        assert holder.stdout and holder.stdout.readline() == b"held\n"
-        arguments = source(server.url("good")), NAMES, tmp_path
-        waiting = threading.Thread(target=_cache.provide, args=arguments)
-        waiting.start()
-        waiting.join(0.2)
-        assert waiting.is_alive() and not server.requests
-        holder.kill()
-        waiting.join(10)
-    assert (tmp_path / LABELS).exists()
-    assert not waiting.is_alive()

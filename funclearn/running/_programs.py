@@ -9,36 +9,50 @@ from pathlib import Path
 import jax
 
 from funclearn import _jaxprs
+from funclearn._checks import integer_at_least
 from funclearn._places import cache_folder
 from funclearn._words import described
 
 __all__ = ["cache_programs"]
 
+_BLOCK = 4096  # bytes of a disk that a file takes at least
+
 # Its time is when the programs were looked at last.
 _SEEN = "looked-at"
 
 
-def cache_programs(folder: str | Path | None = None) -> Path | None:
+# Of a small model's programs these are tens of thousands, which take about as long to
+# look through as one of them takes to compile.
+_MAX_BYTES = 2**28
+
+
+def cache_programs(
+    folder: str | Path | None = None, *, max_bytes: int | None = _MAX_BYTES
+) -> Path | None:
     """Keeps what is compiled from now on, so that the next start need not compile it.
 
     This is JAX's persistent compilation cache, which by itself keeps no program that
     compiles within a second, and so none of a small model. It is for the whole process:
     call it at the beginning of a script. Results have the same bits with and without.
 
-    A program that a kill cut short is removed. The folder may be deleted at any time.
-    It grows with every program, and whoever can write to it can have this process run
-    code: do not share it with whom you do not trust.
+    A program that a kill cut short is removed, and so are those that were not used for
+    the longest where all of them take too much of the disk. The folder may be deleted
+    at any time. Whoever can write to it can have this process run code: do not share it
+    with whom you do not trust.
 
     Args:
         folder: where to keep them; it is made if need be. None takes the folder that
             JAX is set to, as by `JAX_COMPILATION_CACHE_DIR`, or else one in the user's
             cache.
+        max_bytes: what the programs may take of the disk at the end of this call, to
+            which those of this process are added; None sets no bound.
 
     Returns:
         The folder; None, after a RuntimeWarning, if it cannot be written.
 
     Raises:
-        TypeError: if `folder` is no path.
+        TypeError: if `folder` is no path, or `max_bytes` no integer.
+        ValueError: if `max_bytes` is negative.
 
     Example:
         >>> import tempfile
@@ -47,6 +61,8 @@ def cache_programs(folder: str | Path | None = None) -> Path | None:
         >>> print(doubled, len(list(folder.glob("*-cache"))) > 0)
         42.0 True
     """
+    if max_bytes is not None:
+        max_bytes = integer_at_least("max_bytes", max_bytes, 0)
     place = None
     try:
         place = _folder(folder)
@@ -55,7 +71,7 @@ def cache_programs(folder: str | Path | None = None) -> Path | None:
         # written meanwhile.
         number, name = tempfile.mkstemp(dir=place)
         os.close(number)
-        _remove_damaged(place)
+        _tidy(place, max_bytes)
         os.replace(name, place / _SEEN)
     except OSError as error:
         warnings.warn(
@@ -82,13 +98,35 @@ def _folder(folder: str | Path | None) -> Path:
     return Path(folder).absolute()
 
 
-def _remove_damaged(folder: Path) -> None:
-    """Removes what JAX would warn of at every start and never write anew."""
+def _tidy(folder: Path, max_bytes: int | None) -> None:
+    """Removes damaged programs, and of the others as many as there are too many."""
     since = 0
     with contextlib.suppress(FileNotFoundError):
         since = (folder / _SEEN).stat().st_mtime_ns
+    kept: list[tuple[int, int, str]] = []
     for program in _jaxprs.kept_in(folder):
         # Another process may remove it as well, or still be writing it.
         with contextlib.suppress(OSError):
-            if program.stat().st_mtime_ns >= since and not _jaxprs.is_whole(program):
-                program.unlink()
+            about = program.stat()
+            # JAX would warn of it at every start, and never write it anew.
+            if about.st_mtime_ns >= since and not _jaxprs.is_whole(program):
+                os.unlink(program)
+                continue
+            # Where reading leaves no time, this is the age.
+            used = max(about.st_atime_ns, about.st_mtime_ns)
+            kept.append((used, -(-about.st_size // _BLOCK) * _BLOCK, program.path))
+    if max_bytes is not None:
+        _remove_oldest(kept, max_bytes)
+
+
+def _remove_oldest(programs: list[tuple[int, int, str]], max_bytes: int) -> None:
+    """Of programs with their times and sizes those that are too many."""
+    total = sum(size for _, size, _ in programs)
+    # JAX's own bound takes a lock and looks at all programs whenever it adds one, and
+    # does without a cache where there is no package for locks.
+    for _, size, program in sorted(programs):
+        if total <= max_bytes:
+            break
+        with contextlib.suppress(OSError):
+            os.unlink(program)
+        total -= size

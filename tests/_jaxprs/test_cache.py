@@ -14,8 +14,10 @@ def cache():
 def test_programs_are_told_from_other_files(cache, tmp_path):
     (tmp_path / "jit_f-0-cache").touch()
     (tmp_path / "jit_f-0-atime").touch()
-    assert cache.kept_in(tmp_path) == [tmp_path / "jit_f-0-cache"]
-    assert cache.kept_in(tmp_path / "nowhere") == []
+    (program,) = cache.kept_in(tmp_path)
+    assert program.path == str(tmp_path / "jit_f-0-cache")
+    with pytest.raises(FileNotFoundError):
+        cache.kept_in(tmp_path / "nowhere")
 
 
 @pytest.mark.parametrize("kept", [0, 1, -1])

@@ -63,7 +63,28 @@ def test_a_program_is_looked_at_again_once_it_has_changed(tmp_path, monkeypatch)
     assert not looked_at
     os.utime(program, (0, program.stat().st_mtime + 2))
     fl.running.cache_programs(tmp_path)
-    assert looked_at == [program]
+    assert [os.fspath(one) for one in looked_at] == [str(program)]
+
+
+def test_those_that_were_not_used_for_the_longest_are_removed(tmp_path):
+    fl.running.cache_programs(tmp_path)
+    for number in range(20, 24):
+        compiled(float(number))
+    programs = sorted(kept(tmp_path))
+    blocks = [-(-path.stat().st_size // 4096) for path in programs]
+    now = programs[0].stat().st_mtime
+    # The first was written long ago and is still read.
+    for path, read, written in zip(
+        programs, (0, -200, -300, -100), (-400, -200, -300, -100), strict=True
+    ):
+        os.utime(path, (now + read, now + written))
+    left = [programs, programs, [programs[at] for at in (0, 1, 3)], programs[::3], []]
+    bounds = [None, sum(blocks), sum(blocks) - 1, blocks[0] + blocks[3], 0]
+    for bound, expected in zip(bounds, left, strict=True):
+        size = None if bound is None else 4096 * bound
+        fl.running.cache_programs(tmp_path, max_bytes=size)
+        # Not by reading them, which is a use.
+        assert sorted(tmp_path.glob("*-cache")) == expected
 
 
 def test_where_they_are_kept_by_itself(tmp_path, monkeypatch):
@@ -84,6 +105,30 @@ def test_a_folder_that_cannot_be_written_is_a_warning(tmp_path):
     with pytest.warns(RuntimeWarning, match="file.* cannot be written .*not kept"):
         assert fl.running.cache_programs(tmp_path / "file") is None
     assert fl.running.cache_programs() == tmp_path / "before"
+
+
+def test_without_a_home_none_are_kept(monkeypatch):
+    def unknown():
+        raise FileNotFoundError(2, "no home folder is known")
+
+    monkeypatch.setattr("funclearn.running._programs.cache_folder", unknown)
+    with pytest.warns(RuntimeWarning, match="a cache cannot be written .no home"):
+        assert fl.running.cache_programs() is None
+
+
+@pytest.mark.parametrize(
+    ("max_bytes", "kind", "message"),
+    [
+        (-1, ValueError, "max_bytes must be at least 0; got -1"),
+        (1e9, TypeError, "max_bytes must be an integer"),
+        (True, TypeError, "max_bytes must be an integer"),
+    ],
+)
+def test_a_bound_is_a_number_of_bytes(
+    tmp_path, max_bytes, kind, message, plain_annotations
+):
+    with pytest.raises(kind, match=message):
+        fl.running.cache_programs(tmp_path, max_bytes=max_bytes)
 
 
 @pytest.mark.parametrize("folder", [3, "", b"x"])

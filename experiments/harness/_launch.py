@@ -12,6 +12,7 @@ import tyro
 from experiments.harness import _page, _terminal
 from experiments.harness._files import require_writable
 from experiments.harness._interrupts import until_interrupted
+from experiments.harness._programs import CompilationCache, keep_programs
 from experiments.harness._refusals import in_one_line, parsed, until_refused
 from experiments.harness._report import Experiment, describe, perform
 from experiments.harness._streams import write_what_fits
@@ -27,6 +28,8 @@ class _Arguments(Generic[ConfigT]):
     config: tyro.conf.OmitArgPrefixes[ConfigT]
     out: Path = Path("results")
     """Folder for the results."""
+    compilation_cache: CompilationCache = None
+    """Keep compiled programs for the next start, in the user's cache or in a folder."""
     debug: tyro.conf.FlagCreatePairsOff[bool] = False
     """Show the traceback of an error."""
 
@@ -34,7 +37,8 @@ class _Arguments(Generic[ConfigT]):
 def launch(name: str) -> None:
     """Runs an experiment from its command line; prints and writes what it found.
 
-    Every field of its `Config` is an option; `--out` names the folder of results.
+    Every field of its `Config` is an option; `--out` names the folder of results,
+    and `--compilation-cache` has compiled programs kept.
 
     Args:
         name: the experiment, a package of `experiments`.
@@ -89,6 +93,7 @@ def _run(experiment: Experiment, options: Sequence[str]) -> int:
     _terminal.show_device(terminal)
     command = shlex.join([*_program(experiment).split(), *options])
     require_writable(arguments.out, experiment.name)
+    keep_programs(arguments.compilation_cache)
     summary = perform(experiment, arguments.config, arguments.out, command)
     page = _page.rebuild(arguments.out)
     _terminal.show_left_out(page)

@@ -16,13 +16,14 @@ from experiments import NAMES, TITLES
 from experiments.harness import _page, _terminal
 from experiments.harness._files import require_writable
 from experiments.harness._launch import run_alone
+from experiments.harness._programs import CompilationCache, keep_programs
 from experiments.harness._refusals import in_one_line, parsed, until_refused
 from experiments.harness._report import compute, describe, failure, save
 from experiments.harness._summary import Summary, count
 
 __all__ = ["main"]
 
-_OF_ALL = ("--list", "--out", "--debug")
+_OF_ALL = ("--list", "--out", "--compilation-cache", "--debug")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -37,6 +38,8 @@ class _Arguments:
     """List the experiments, and run none."""
     out: Path = Path("results")
     """Folder for the results."""
+    compilation_cache: CompilationCache = None
+    """Keep compiled programs for the next start, in the user's cache or in a folder."""
     debug: tyro.conf.FlagCreatePairsOff[bool] = False
     """Show the tracebacks of errors."""
 
@@ -98,6 +101,7 @@ def _list(terminal: Console) -> int:
 def _run(names: Sequence[str], arguments: _Arguments, terminal: Console) -> int:
     out = arguments.out
     require_writable(out, *names)
+    keep_programs(arguments.compilation_cache)
     _terminal.show_device(terminal)
     progress = Progress(
         "{task.description}",

@@ -31,7 +31,7 @@ from experiments._thermometer import LOSSES, LossName
 from experiments.fit_csv import rows
 from experiments.fit_csv.determined import determine
 from experiments.fit_csv.found import Fit, Line, Result, Side
-from experiments.fit_csv.model_file import Fitted, load, predict, predicted
+from experiments.fit_csv.model_file import Fitted, load, predict, predicted, read_unseen
 from experiments.harness import Count, Fraction, Positive, Range, Resumable, Seed
 
 SOURCES = ("Chapter notes: the mechanics of learning",)
@@ -183,7 +183,7 @@ def fit(
     name: str = "fit",
 ) -> Fit:
     """Splits, encodes, standardises, trains and predicts."""
-    split_key, *train_keys = jax.random.split(key, 3)
+    split_key, train_keys = _keys(key)
     parts = rows.deal(table, config, split_key)
     data = {name: _arrays(one, classes) for name, one in parts.data.items()}
     scaled, scaler = fl.data.standardise(data["training"], targets=not classes)
@@ -224,6 +224,12 @@ def fit(
     )
 
 
+def _keys(key: jax.Array) -> tuple[jax.Array, list[jax.Array]]:
+    """The key of the split, and those of the training."""
+    split_key, *train_keys = jax.random.split(key, 3)
+    return split_key, train_keys
+
+
 def _arrays(data: fl.Dataset, classes: tuple[str, ...]) -> fl.Dataset:
     targets = np.asarray(data.targets)
     return data._replace(targets=targets.astype(np.int32) if classes else targets)
@@ -249,10 +255,17 @@ def study(config: Config) -> Result:
     other = config.predict
     if config.load is not None and other is not None:
         fitted, config = load(config, config.load)
-        return Result((), config.target, (), predict(fitted, config, other))
+        unseen = read_unseen(fitted.encoder, config, other)
+        return Result((), config.target, (), predict(fitted, config, unseen))
     table, classes = rows.read(config)
     rows.check_cells(table, config)
     key = jax.random.key(config.seed)
+    unseen = None
+    if other is not None:
+        # What is wrong with it is said before anything is trained.
+        split_key, _ = _keys(key)
+        encoder = rows.deal(table, config, split_key).encoder
+        unseen = read_unseen(encoder, config, other)
     keys = [key, *(jax.random.fold_in(key, at) for at in range(2, config.repeats + 2))]
     fits = tuple(
         fit(table, classes, config, one, f"fit-{number}")
@@ -269,5 +282,5 @@ def study(config: Config) -> Result:
         fits,
         f"{named}{config.target}",
         inputs,
-        None if other is None else predict(first, config, other),
+        None if unseen is None else predict(first, config, unseen),
     )

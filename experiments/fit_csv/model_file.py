@@ -16,7 +16,17 @@ import funclearn as fl
 if TYPE_CHECKING:
     from experiments.fit_csv.chapter import Config
 
-__all__ = ["Fitted", "Predictions", "dump", "load", "predict", "written"]
+__all__ = [
+    "Fitted",
+    "Predictions",
+    "Unseen",
+    "dump",
+    "load",
+    "predict",
+    "predicted",
+    "read_unseen",
+    "written",
+]
 
 FORMAT = "funclearn fit_csv 1"
 
@@ -35,6 +45,22 @@ class Fitted(NamedTuple):
     scaler: fl.data.Scaler
     encoder: fl.data.Encoder
     classes: tuple[str, ...]
+
+
+class Unseen(NamedTuple):
+    """Rows of a table to predict the target for.
+
+    Attributes:
+        source: the table.
+        lines: of the file that the rows begin on.
+        inputs: `(rows, columns)`.
+        left_out: how many other rows have missing cells, and no prediction.
+    """
+
+    source: str
+    lines: np.ndarray
+    inputs: np.ndarray
+    left_out: int
 
 
 class Predictions(NamedTuple):
@@ -129,23 +155,33 @@ def _encoder(content: dict[str, Any]) -> fl.data.Encoder:
     return fl.data.Encoder(**fields)
 
 
-def predict(fitted: Fitted, config: "Config", path: Path) -> Predictions:
-    """Predicts the target for the rows of a table that need not have it."""
+def read_unseen(encoder: fl.data.Encoder, config: "Config", path: Path) -> Unseen:
+    """Reads a table that need not have the target.
+
+    Raises:
+        OSError: if the file cannot be read.
+        ValueError: if a column or a cell is not as it must be, or no row is whole.
+    """
     table = fl.data.read_table(
         path,
         header=config.header,
         delimiter=config.delimiter,
         decimal=config.decimal,
     )
-    inputs, rows = fitted.encoder.inputs(table)
+    inputs, rows = encoder.inputs(table)
     if not len(rows):
         raise ValueError(f"{path} has no row without missing cells.")
-    model = config.make_model(inputs.shape[1], len(fitted.classes))
-    values = predicted(model, fitted.params, fitted.scaler, inputs)
+    lines = np.asarray(table.lines)[rows]
+    return Unseen(table.source, lines, inputs, len(table) - len(rows))
+
+
+def predict(fitted: Fitted, config: "Config", rows: Unseen) -> Predictions:
+    """Predicts the target for rows of a table."""
+    model = config.make_model(rows.inputs.shape[1], len(fitted.classes))
+    values = predicted(model, fitted.params, fitted.scaler, rows.inputs)
     if fitted.classes:
         values = np.array(fitted.classes)[values.argmax(axis=1)]
-    lines = np.asarray(table.lines)[rows]
-    return Predictions(table.source, lines, values, len(table) - len(rows))
+    return Predictions(rows.source, rows.lines, values, rows.left_out)
 
 
 def predicted(

@@ -15,6 +15,7 @@ from experiments.harness._interrupts import until_interrupted
 from experiments.harness._programs import CompilationCache, keep_programs
 from experiments.harness._refusals import in_one_line, parsed, until_refused
 from experiments.harness._report import Experiment, describe, perform
+from experiments.harness._resuming import Resumable
 from experiments.harness._streams import write_what_fits
 from experiments.harness._summary import Summary
 
@@ -93,6 +94,8 @@ def _run(experiment: Experiment, options: Sequence[str]) -> int:
     _terminal.show_device(terminal)
     command = shlex.join([*_program(experiment).split(), *options])
     require_writable(arguments.out, experiment.name)
+    if isinstance(arguments.config, Resumable):
+        arguments.config.require_folder()
     keep_programs(arguments.compilation_cache)
     summary = perform(experiment, arguments.config, arguments.out, command)
     page = _page.rebuild(arguments.out)

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import PyTree
 
 import funclearn as fl
+from experiments.harness._files import require_folder
 from experiments.harness._settings import Settings
 from funclearn.sweeps import sweep
 
@@ -33,6 +34,16 @@ class Resumable(Settings):
             raise ValueError(
                 "resume needs the folder to go on with; pass --checkpoint-dir FOLDER."
             )
+
+    def require_folder(self) -> None:
+        """Looks whether training can be saved where the user asks for it.
+
+        Raises:
+            OSError: if it cannot.
+            ValueError: if the path holds a zero byte.
+        """
+        if self.checkpoint_dir is not None:
+            require_folder(self.checkpoint_dir, "checkpoints", "--checkpoint-dir")
 
     def compiled(
         self, function: Callable[..., fl.Run], *static: str

@@ -10,8 +10,10 @@ import math
 
 import pytest
 
+import funclearn as fl
 from experiments import NAMES
 from experiments.harness import _published
+from experiments.harness._launch import run_alone
 from experiments.harness._report import describe
 from tests.experiments.every import SmallRun, written
 
@@ -95,6 +97,27 @@ def test_nonsense_is_refused_before_anything_is_computed(name):
                 config_type(**{field.name: value})
             tried += 1
     assert tried
+
+
+def test_what_is_no_path_is_refused_before_anything_is_trained(
+    tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(fl, "make_train_step", lambda *_: pytest.fail("trained"))
+    (tmp_path / "file").touch()
+    path, tried = str(tmp_path / "file" / "x"), set()
+    needed = {"load": ["--predict", path], "csv": ["--target", "y"]}
+    for name in NAMES:
+        for field in dataclasses.fields(describe(name).config_type):
+            if "Path" in str(field.type):
+                options = [f"--{field.name.replace('_', '-')}", path]
+                options += needed.get(field.name, [])
+                out = ["--out", str(tmp_path / "out")]
+                assert run_alone(name, [*options, *out]) == 2
+                (line,) = capsys.readouterr().err.splitlines()
+                assert line.startswith("error: ") and str(tmp_path / "file") in line
+                tried.add(field.name)
+    assert {"checkpoint_dir", "csv", "folder", "load", "predict"} <= tried
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
 def test_impossible_settings_are_refused():

@@ -427,6 +427,27 @@ def test_a_model_is_saved_loaded_and_asked_for_predictions(command, tmp_path):
     assert (folder / "predictions.csv").read_text().splitlines() == written
 
 
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "No such file or directory: {}; check the path"),
+        ("mass (t),id\n1.2,7\n", "'speed (km/h)'"),
+        ("mass (t),speed (km/h)\n1.2,fast\n", "line 2, column 'speed (km/h)': 'fast'"),
+        ("mass (t),speed (km/h)\n,80\n", "{}"),
+    ],
+)
+def test_a_table_to_predict_for_is_looked_at_before_the_training(
+    command, tmp_path, capsys, monkeypatch, content, message
+):
+    monkeypatch.setattr(chapter, "fit", lambda *_: pytest.fail("trained"))
+    path, new = plane(tmp_path / "plane.csv"), tmp_path / "new.csv"
+    if content is not None:
+        new.write_text(content)
+    assert command("--csv", path, "--target", "range (m)", "--predict", new) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert message.format(new) in line
+
+
 def test_a_page_of_many_rows_stays_small(tmp_path):
     path = plane(tmp_path / "many.csv", rows=30_000)
     outcome = run(Config(csv=path, target="range (m)", epochs=3))

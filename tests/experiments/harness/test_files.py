@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments.harness._files import require_writable, write
+from experiments.harness._files import require_folder, require_writable, write
 
 
 def _interrupted(*arguments):
@@ -76,12 +76,23 @@ def test_a_folder_that_takes_no_file_is_refused():
         require_writable(Path("/proc/self/results"))
 
 
-@pytest.mark.parametrize("taken", ["autograd", "index.html", "summary.json"])
+@pytest.mark.parametrize("below", ["file", "file/below"])
+def test_a_folder_of_something_else_is_told_by_its_option(tmp_path, below):
+    (tmp_path / "file").touch()
+    with pytest.raises(NotADirectoryError, match=r"^checkpoints need .*file is none"):
+        require_folder(tmp_path / below, "checkpoints", "--checkpoint-dir")
+    with pytest.raises(OSError, match=r"^.*checkpoints cannot .* --checkpoint-dir$"):
+        require_folder(tmp_path / ("x" * 5000), "checkpoints", "--checkpoint-dir")
+
+
+@pytest.mark.parametrize(
+    "taken", ["autograd", "index.html", "summary.json", "autograd/summary.json"]
+)
 def test_what_is_in_the_way_is_found_before_the_work(tmp_path, taken):
     if taken == "autograd":
         (tmp_path / taken).touch()
     else:
-        (tmp_path / taken).mkdir()
+        (tmp_path / taken).mkdir(parents=True)
     with pytest.raises(OSError, match=taken):
         require_writable(tmp_path, "autograd")
 

@@ -7,7 +7,7 @@ from types import TracebackType
 from funclearn._display._seen import Shown
 from funclearn._display._stream import Stream
 
-__all__ = ["Drawn", "Lines", "Rewritten", "Silent"]
+__all__ = ["Drawn", "Lines", "Silent"]
 
 # The log of a machine stays readable after a day.
 _LINE_SECONDS = 10.0
@@ -105,29 +105,3 @@ class Lines(Drawn):
         self, stream: Stream, clock: Callable[[], float] = time.monotonic
     ) -> None:
         super().__init__(stream, _LINE_SECONDS, clock)
-
-
-class Rewritten(Drawn):
-    """One line that is written over, for notebooks; no widgets."""
-
-    _width = 0
-
-    def note(self, text: str) -> None:
-        """Writes a line above."""
-        self._over(text, "\n")
-        self._width = 0
-        if self._drawn is not None and not self._closed:
-            self._draw(self._drawn)
-
-    def _draw(self, seen: Shown) -> None:
-        self._over(str(seen), "")
-
-    def _end(self) -> None:
-        super()._end()
-        if self._width:
-            self._write("\n")
-
-    def _over(self, text: str, end: str) -> None:
-        # Blanks over what is left of a longer line.
-        self._write("\r" * (self._width > 0) + text.ljust(self._width) + end)
-        self._width = len(text)

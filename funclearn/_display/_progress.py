@@ -5,8 +5,9 @@ import sys
 from types import TracebackType
 from typing import Any, Protocol, runtime_checkable
 
+from funclearn._display._cell import Cell, kernel_shell
 from funclearn._display._display import Display
-from funclearn._display._lines import Lines, Rewritten, Silent
+from funclearn._display._lines import Lines, Silent
 from funclearn._display._seen import Shown
 from funclearn._display._stream import File, Stream
 from funclearn._words import described
@@ -54,12 +55,12 @@ def progress(wanted: object, *, stream: File | None = None) -> Progress:
 
     Args:
         wanted: True shows two lines on a terminal, drawn over about four times a
-            second; in a notebook one line that is written over; elsewhere a line every
+            second; in a notebook one line that is drawn over; elsewhere a line every
             ten seconds. None does so on terminals and in notebooks alone. False shows
             nothing. An object of one's own with the methods `show(seen)`, `note(text)`
             and `close(text)` is used as it is.
-        stream: where to write; the stream of errors if it is None, in a notebook that
-            of output.
+        stream: where to write; if it is None the stream of errors, or the output of the
+            notebook's cell.
 
     Returns:
         A context manager, whose failures to write are no failures of the run.
@@ -71,8 +72,9 @@ def progress(wanted: object, *, stream: File | None = None) -> Progress:
         return Silent()
     if wanted is not True and wanted is not None:
         return _own(wanted)
-    if stream is None and _in_notebook():
-        return Rewritten(Stream(sys.stdout))
+    shell = kernel_shell() if stream is None else None
+    if shell is not None:
+        return Cell(shell)
     target = Stream(sys.stderr if stream is None else stream)
     if target.broken:
         return Silent()
@@ -107,9 +109,3 @@ def _own(own: object) -> Progress:
             f"note and close; got {described(own)}."
         )
     return _Own(own)
-
-
-def _in_notebook() -> bool:
-    """Whether cells are run here: a shell of IPython that has a kernel."""
-    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
-    return getattr(shell, "kernel", None) is not None

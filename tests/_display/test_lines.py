@@ -50,7 +50,6 @@ def test_notes_are_lines_at_once(file, clock):
 
 def test_nothing_was_seen(file, clock):
     made("Lines", file, clock).close()
-    made("Rewritten", file, clock).close()
     assert file.getvalue() == ""
 
 
@@ -59,34 +58,6 @@ def test_an_exception_goes_through_and_closes(file, clock, seen):
         shown.show(seen())
         raise KeyboardInterrupt
     assert file.getvalue().startswith("epoch 10 / 100")
-
-
-def screen(text):
-    """What a notebook shows: a line is written over after a carriage return."""
-    lines = []
-    for line in text.split("\n"):
-        cells = ""
-        for part in line.split("\r"):
-            cells = part + cells[len(part) :]
-        lines.append(cells.rstrip())
-    return lines
-
-
-def test_one_line_is_written_over_and_no_longer_one_shows_through(file, clock, seen):
-    with made("Rewritten", file, clock) as shown:
-        for epoch, loss in ((1, 0.123456), (2, 1.0)):
-            clock.now += 1
-            shown.show(seen(epoch, loss=loss))
-        assert screen(file.getvalue()) == [
-            "epoch 2 / 100, loss 1, 49 s left, 2 epochs/s"
-        ]
-        shown.note("saved")
-        shown.show(seen(3, loss=1.0))
-    assert screen(file.getvalue()) == [
-        "saved",
-        "epoch 3 / 100, loss 1, 49 s left, 2 epochs/s",
-        "",
-    ]
 
 
 def test_silence(seen):

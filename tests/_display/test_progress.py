@@ -53,13 +53,15 @@ def test_without_a_stream_of_errors_nothing_is_shown(monkeypatch):
     assert kind(True, stream=closed) == "Silent"
 
 
-@pytest.mark.parametrize("kernel, expected", [(object(), "Rewritten"), (None, "Lines")])
+@pytest.mark.parametrize("kernel, expected", [(object(), "Cell"), (None, "Lines")])
 def test_a_notebook_is_a_shell_with_a_kernel(monkeypatch, kernel, expected):
     shell = types.SimpleNamespace(kernel=kernel)
     module = types.SimpleNamespace(get_ipython=lambda: shell)
     monkeypatch.setitem(sys.modules, "IPython", module)
     monkeypatch.setattr(sys, "stderr", io.StringIO())
     assert kind(True) == expected
+    assert kind(None) == (expected if kernel else "Silent")
+    assert kind(True, stream=io.StringIO()) == "Lines"
 
 
 class _Own:

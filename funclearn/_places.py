@@ -17,7 +17,7 @@ def cache_folder() -> Path:
     try:
         if sys.platform == "win32":
             local = os.environ.get("LOCALAPPDATA")
-            base = Path(local) if local else Path.home() / "AppData" / "Local"
+            base = Path(local or Path.home() / "AppData" / "Local")
         elif sys.platform == "darwin":
             base = Path.home() / "Library" / "Caches"
         else:

@@ -11,6 +11,7 @@ that the library was tested with are not tried for it. `FUNCLEARN_PLAIN=1` in th
 environment asks nothing: results differ by roundings, and sweeps are slower.
 """
 
+import contextlib
 import functools
 import hashlib
 import logging
@@ -70,7 +71,9 @@ def _is_trusted() -> bool:
     """Looks up how the trial ended, or makes it."""
     if os.environ.get(_IN_TRIAL):
         return True
-    known = _remembered()
+    known = None
+    with contextlib.suppress(OSError):
+        known = (cache_folder() / _name()).read_text("utf-8")
     if known not in (_PASSED, _FAILED):
         known = _try()
         if known:
@@ -104,14 +107,6 @@ def _try() -> str | None:
     if child.returncode in _SAYS_NOTHING:
         return None
     return _FAILED if child.returncode else _PASSED
-
-
-def _remembered() -> str | None:
-    """What another process has written down."""
-    try:
-        return (cache_folder() / _name()).read_text("utf-8")
-    except OSError:
-        return None
 
 
 def _remember(known: str) -> None:

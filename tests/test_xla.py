@@ -56,6 +56,15 @@ def test_a_cache_that_cannot_be_written_costs_the_trial_alone(unasked, monkeypat
     assert _xla.may_ask()
 
 
+def test_so_does_a_user_without_a_home(unasked, monkeypatch):
+    def unknown():
+        raise FileNotFoundError("no home folder is known")
+
+    monkeypatch.setattr(_xla, "cache_folder", unknown)
+    monkeypatch.setattr(_xla, "_TRIAL", "")
+    assert _xla.may_ask()
+
+
 def test_plain_asks_nothing(unasked, monkeypatch):
     monkeypatch.setenv("FUNCLEARN_PLAIN", "1")
     monkeypatch.setattr(_xla, "_is_trusted", lambda: pytest.fail("asked"))

@@ -20,6 +20,8 @@ _VALUES = (
     *("adam", "mse", "linear", "3", "0.5", "1", "2", "--help", "--debug", "@file"),
 )
 
+_OTHERS = ("out", "debug", "compilation_cache", "epocs", "", "config.seed")
+
 
 @functools.cache
 def _experiment(name: str) -> Experiment:
@@ -33,7 +35,7 @@ def drawn(rng: np.random.Generator) -> tuple[str, list[str]]:
     fields = [field.name for field in dataclasses.fields(kind)]
     words: list[str] = []
     for _ in range(int(rng.integers(0, 5))):
-        field = str(rng.choice([*fields, "out", "debug", "epocs", "", "config.seed"]))
+        field = str(rng.choice([*fields, *_OTHERS]))
         option = f"--{field.replace('_', '-')}"
         if rng.random() < 0.1:
             option = option[: int(rng.integers(1, len(option) + 1))]

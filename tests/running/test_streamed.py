@@ -168,7 +168,7 @@ def test_what_the_user_got_wrong_is_told_as_by_fit(tmp_path, in_parts):
         {"record": lambda state: 0},
     ]
     for options in wrong:
-        options = of(epochs=1, batch_size=4, **options)
+        options = {"epochs": 1, "batch_size": 4, **options}
         with pytest.raises((TypeError, ValueError)) as by_fit:
             fl.fit(STEP, START, DATA, **options)
         with pytest.raises((TypeError, ValueError)) as got:

@@ -4,11 +4,22 @@ funclearn is imported inside fixtures and tests only: the hook that turns its
 annotations into checks has to come first.
 """
 
+import gc
+
 import jax
 import jaxtyping
 import pytest
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
+
+
+def pytest_collection_finish():
+    """Takes the modules and the tests out of what is searched for garbage.
+
+    They are most of the objects there are, and live as long as the process.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """Runs that sweeps and blocks of lanes are tested on."""
 
+import functools
 import threading
 
 import jax
@@ -14,11 +15,12 @@ KEY = jax.random.key(0)
 
 START = fl.models.LinearParams(jnp.ones(()), jnp.zeros(()))
 
-READINGS, _ = fl.data.standardise(fl.data.thermometer())
-
-SINE = fl.data.noisy_sine(KEY, 8)
-
 RATES = np.logspace(-4, -2.2, 12).astype(np.float32)
+
+
+@functools.cache
+def readings():
+    return fl.data.standardise(fl.data.thermometer())[0]
 
 
 def descend(learning_rate, start=1.0, steps=20):
@@ -39,23 +41,31 @@ def train(model, params, data, optimizer=optax.sgd, **how):
     return run
 
 
+def with_line(*optimizer, **how):
+    return train(fl.models.linear, START, readings(), *optimizer, **how)
+
+
 def with_network(model, **how):
-    return train(model, model.init(KEY), SINE, **how)
+    return train(model, model.init(KEY), fl.data.noisy_sine(KEY, 8), **how)
 
 
 RULE = stopping.target(30.0) | stopping.diverged(10.0)
 
 RUNS = {
-    "line": train(fl.models.linear, START, READINGS, epochs=200),
-    "line that stops": train(fl.models.linear, START, READINGS, epochs=200, stop=RULE),
-    "line by Adam": train(fl.models.linear, START, READINGS, optax.adam, epochs=100),
-    "minibatches": train(
-        fl.models.linear, START, READINGS, epochs=10, batch_size=4, stop=RULE
-    ),
-    "small network": with_network(fl.models.mlp((1, 4, 1)), epochs=30),
-    "wide network": with_network(fl.models.wide_net, epochs=10),
-    "deep network": with_network(fl.models.mlp((1, 48, 48, 1)), epochs=10),
+    "line": lambda: with_line(epochs=200),
+    "line that stops": lambda: with_line(epochs=200, stop=RULE),
+    "line by Adam": lambda: with_line(optax.adam, epochs=100),
+    "minibatches": lambda: with_line(epochs=10, batch_size=4, stop=RULE),
+    "small network": lambda: with_network(fl.models.mlp((1, 4, 1)), epochs=30),
+    "wide network": lambda: with_network(fl.models.wide_net, epochs=10),
+    "deep network": lambda: with_network(fl.models.mlp((1, 48, 48, 1)), epochs=10),
 }
+
+
+@functools.cache
+def run_of(name):
+    """The run of that name, the same at every call."""
+    return RUNS[name]()
 
 
 def equal(one, other):

@@ -9,7 +9,7 @@ import pytest
 
 from funclearn._lanes import _blocks as blocks
 from funclearn.sweeps import map_blocks, sweep
-from tests.runs import RATES, RUNS, descend, equal, rows
+from tests.runs import RATES, RUNS, descend, equal, rows, run_of
 
 
 def test_effects_show_no_padding(capfd):
@@ -33,7 +33,7 @@ def swept():
 
 @pytest.mark.parametrize("name", RUNS)
 def test_bits_of_a_lane_depend_on_no_other_lane(name):
-    run = RUNS[name]
+    run = run_of(name)
     result = sweep(run, {"learning_rate": RATES}).result
     backwards = sweep(run, {"learning_rate": RATES[::-1]}).result
     assert equal(result, rows(backwards, slice(None, None, -1)))
@@ -45,7 +45,7 @@ def test_bits_of_a_lane_depend_on_no_other_lane(name):
 
 @pytest.mark.parametrize("name", RUNS)
 def test_lane_is_the_run_alone_but_for_roundings(name):
-    run = RUNS[name]
+    run = run_of(name)
     result = sweep(run, {"learning_rate": RATES}).result
     alone = jax.tree.map(lambda *lanes: np.stack(lanes), *map(jax.jit(run), RATES))
     assert equal(result[2:], alone[2:])
@@ -103,6 +103,6 @@ def test_map_blocks_refuses_integers_that_jax_cannot_hold():
 
 
 def test_large_model_alone_in_a_block_has_the_bits_of_the_run():
-    run = RUNS["deep network"]
+    run = run_of("deep network")
     result = sweep(run, {"learning_rate": RATES[:2]}, block_size=1).result
     assert equal(rows(result, 1), run(RATES[1]))

@@ -19,7 +19,7 @@ from funclearn._lanes import _compilation as compilation
 from funclearn._lanes import _small as small
 from funclearn._lanes._stages import cut
 from funclearn.sweeps import sweep
-from tests.runs import KEY, READINGS, START
+from tests.runs import KEY, START, readings
 
 ON_A_CPU = pytest.mark.skipif(
     jax.default_backend() != "cpu", reason="only asked on a CPU"
@@ -141,9 +141,10 @@ def test_lanes_may_draw_and_sort_before_they_loop():
     objective = fl.make_objective(fl.models.linear, fl.losses.mse)
     optimizer = optax.sgd(1e-2)
     step = fl.make_train_step(objective, optimizer)
+    rows = readings()
 
     def run(key):
-        train, validation = fl.data.split(key, READINGS)
+        train, validation = fl.data.split(key, rows)
         state = fl.init_state(key, START, optimizer)
         params = fl.fit(step, state, train, epochs=50).state.params
         return objective(params, validation, key)
@@ -163,7 +164,7 @@ class Loop(NamedTuple):
     whole: bool
 
 
-MATRIX = jnp.eye(48)
+MATRIX = jnp.asarray(np.eye(48, dtype=np.float32))
 
 LOOPS = {
     "short sums": Loop(lambda x: x - x.sum() / 99, 11, 128, True),

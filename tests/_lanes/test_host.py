@@ -17,7 +17,7 @@ import pytest
 
 from funclearn._lanes import _host as host
 from funclearn.sweeps import sweep
-from tests.runs import RATES, RUNS, descend, equal
+from tests.runs import RATES, descend, equal, run_of
 
 N_THREADS = 3
 
@@ -30,10 +30,10 @@ def threads(monkeypatch):
 
 def test_threads_change_no_bit(monkeypatch):
     grid = {"learning_rate": np.tile(RATES, 40)}
-    alone = sweep(RUNS["line"], grid, block_size=16).result
+    alone = sweep(run_of("line"), grid, block_size=16).result
     monkeypatch.setattr(host, "_WORTH_THREADS", 0.0)
     monkeypatch.setattr(host, "_n_threads", lambda: 4)
-    assert equal(alone, sweep(RUNS["line"], grid, block_size=16).result)
+    assert equal(alone, sweep(run_of("line"), grid, block_size=16).result)
 
 
 def test_threads_keep_double_precision(float64, threads):

@@ -1,4 +1,5 @@
 import dataclasses
+import functools
 from typing import NamedTuple
 
 import equinox as eqx
@@ -30,49 +31,57 @@ class Layer:
     name: str = dataclasses.field(default="", metadata={"static": True})
 
 
-PARAMS = {"w": jnp.ones((2, 2)) / 3, "b": jnp.zeros(2)}
+OPTIMIZERS = {
+    "injected": optax.inject_hyperparams(optax.adamw)(1e-3),
+    "several steps": optax.MultiSteps(optax.adam(1e-3), 3),
+    "masked": optax.masked(optax.sgd(0.1, momentum=0.9), {"w": True, "b": False}),
+    "chain": optax.chain(optax.clip(1.0), optax.contrib.prodigy()),
+    "frozen": optax.multi_transform(
+        {"a": optax.adam(1e-3), "b": optax.set_to_zero()}, {"w": "a", "b": "b"}
+    ),
+    "plateau": optax.contrib.reduce_on_plateau(),
+}
 
 
-def states():
-    """States of all kinds, by name."""
-    yield "of this library", network(3)
-    yield "of NumPy", plain(1)
-    for name, optimizer in {
-        "injected": optax.inject_hyperparams(optax.adamw)(1e-3),
-        "several steps": optax.MultiSteps(optax.adam(1e-3), 3),
-        "masked": optax.masked(optax.sgd(0.1, momentum=0.9), {"w": True, "b": False}),
-        "chain": optax.chain(optax.clip(1.0), optax.contrib.prodigy()),
-        "frozen": optax.multi_transform(
-            {"a": optax.adam(1e-3), "b": optax.set_to_zero()}, {"w": "a", "b": "b"}
-        ),
-        "plateau": optax.contrib.reduce_on_plateau(),
-    }.items():
-        yield name, optimizer.init(PARAMS)
-    yield "flax", FrozenDict(a={"b": jnp.ones(2)})
-    yield "nnx", nnx.state(nnx.Linear(2, 3, rngs=nnx.Rngs(0)))
+def of_optimizer(optimizer):
+    return optimizer.init({"w": jnp.ones((2, 2)) / 3, "b": jnp.zeros(2)})
+
+
+def of_equinox():
     module = eqx.nn.MLP(1, 1, 4, 2, key=jax.random.key(0))
-    yield "equinox", eqx.filter(module, eqx.is_array)
-    yield "dataclass", Layer(Layer(jnp.ones(2), "a"), "b")
-    yield "nothing", {"a": None, "b": (), "c": [], "d": {}}
-    yield "a leaf", jnp.float16(3)
-    yield "numbers", Pair(True, [1, 2.5, 3j, np.float32(1), np.ones(())])
-    yield "keys", [jax.random.split(jax.random.key(0, impl="rbg"), 3)]
-    yield "texts", {"a.b": 1, "a": {"b": 2}, "é\n'": 3, "": 4}
+    return eqx.filter(module, eqx.is_array)
 
 
-STATES = dict(states())
+# States of all kinds, by name.
+STATES = {
+    "of this library": lambda: network(3),
+    "of NumPy": lambda: plain(1),
+    **{
+        name: functools.partial(of_optimizer, optimizer)
+        for name, optimizer in OPTIMIZERS.items()
+    },
+    "flax": lambda: FrozenDict(a={"b": jnp.ones(2)}),
+    "nnx": lambda: nnx.state(nnx.Linear(2, 3, rngs=nnx.Rngs(0))),
+    "equinox": of_equinox,
+    "dataclass": lambda: Layer(Layer(jnp.ones(2), "a"), "b"),
+    "nothing": lambda: {"a": None, "b": (), "c": [], "d": {}},
+    "a leaf": lambda: jnp.float16(3),
+    "numbers": lambda: Pair(True, [1, 2.5, 3j, np.float32(1), np.ones(())]),
+    "keys": lambda: [jax.random.split(jax.random.key(0, impl="rbg"), 3)],
+    "texts": lambda: {"a.b": 1, "a": {"b": 2}, "é\n'": 3, "": 4},
+}
 
 
 @pytest.mark.parametrize("name", STATES)
 def test_states_come_back_to_the_bit(tmp_path, name):
-    state = STATES[name]
+    state = STATES[name]()
     save(tmp_path, state, step=1)
     assert_same(restore(tmp_path, state), state)
 
 
 @pytest.mark.parametrize("name", ["of this library", "injected", "equinox", "nnx"])
 def test_shapes_are_enough_to_restore(tmp_path, name):
-    state = STATES[name]
+    state = STATES[name]()
     save(tmp_path, state, step=1)
     assert_same(restore(tmp_path, jax.eval_shape(lambda: state)), state)
 

@@ -4,6 +4,7 @@
 # their values are where the types leave it open.
 # pyright: reportArgumentType=false
 
+import functools
 import math
 from typing import Any, NamedTuple
 
@@ -327,77 +328,82 @@ def test_what_is_traced_is_scaled_in_its_own_precision():
     assert all(leaf.dtype == jnp.float32 for leaf in (*compiled, back, *line))
 
 
-ONE = fl.data.standardise(fl.Dataset(jnp.arange(4.0)[:, None], jnp.arange(4.0)))[1]
-THREE = fl.data.standardise(
-    fl.Dataset(jnp.arange(12.0).reshape(4, 3), jnp.arange(8.0).reshape(4, 2)),
-    targets=True,
-)[1]
+# The shapes of a row's inputs and of its target.
+ONE, THREE, FLAT = ((1,), ()), ((3,), (2,)), ((), ())
 PLANE = fl.models.LinearParams(jnp.ones(3), jnp.zeros(()))
-_, FLAT = fl.data.standardise(
-    fl.Dataset(jnp.arange(4.0), jnp.arange(4.0)), targets=True
-)
+
+
+@functools.cache
+def scaler_of(shapes):
+    columns = [np.arange(4.0 * math.prod(shape)).reshape(4, *shape) for shape in shapes]
+    rows = fl.Dataset(*(jnp.asarray(column, jnp.float32) for column in columns))
+    return fl.data.standardise(rows, targets=shapes != ONE)[1]
+
+
 SHAPES = {
     "three for a number": (
-        lambda: FLAT(fl.Dataset(jnp.ones((2, 3)), jnp.ones(2))),
+        lambda: scaler_of(FLAT)(fl.Dataset(jnp.ones((2, 3)), jnp.ones(2))),
         r"dataset\.inputs must have rows of shape \(\), .* of shape \(3,\)",
     ),
     "three for a number, traced": (
         lambda: jax.jit(lambda scaler, rows: scaler(rows))(
-            FLAT, fl.Dataset(jnp.ones((2, 3)), jnp.ones(2))
+            scaler_of(FLAT), fl.Dataset(jnp.ones((2, 3)), jnp.ones(2))
         ),
         r"dataset\.inputs must have rows of shape \(\), .* of shape \(3,\)",
     ),
     "targets for a number": (
-        lambda: FLAT(fl.Dataset(jnp.ones(2), jnp.ones((2, 3)))),
+        lambda: scaler_of(FLAT)(fl.Dataset(jnp.ones(2), jnp.ones((2, 3)))),
         r"dataset\.targets must have rows of shape \(\), .* of shape \(3,\)",
     ),
     "predictions for a number": (
-        lambda: FLAT.unscale_predictions(jnp.ones((2, 3))),
+        lambda: scaler_of(FLAT).unscale_predictions(jnp.ones((2, 3))),
         r"predictions must have rows of shape \(\), .* of shape \(3,\)",
     ),
     "one column": (
-        lambda: THREE(fl.Dataset(jnp.ones((2, 1)), jnp.ones((2, 2)))),
+        lambda: scaler_of(THREE)(fl.Dataset(jnp.ones((2, 1)), jnp.ones((2, 2)))),
         r"dataset\.inputs must have rows of shape \(3,\), .* got rows of shape \(1,\)",
     ),
     "no columns": (
-        lambda: THREE(fl.Dataset(jnp.ones(2), jnp.ones((2, 2)))),
+        lambda: scaler_of(THREE)(fl.Dataset(jnp.ones(2), jnp.ones((2, 2)))),
         r"dataset\.inputs must have rows of shape \(3,\), .* of shape \(\)",
     ),
     "a column for a number": (
-        lambda: ONE(fl.Dataset(jnp.ones(2), jnp.ones(2))),
+        lambda: scaler_of(ONE)(fl.Dataset(jnp.ones(2), jnp.ones(2))),
         r"dataset\.inputs must have rows of shape \(1,\), .* of shape \(\)",
     ),
     "a column for three": (
-        lambda: ONE(fl.Dataset(jnp.ones((2, 3)), jnp.ones(2))),
+        lambda: scaler_of(ONE)(fl.Dataset(jnp.ones((2, 3)), jnp.ones(2))),
         r"dataset\.inputs must have rows of shape \(1,\), .* of shape \(3,\)",
     ),
     "channels": (
-        lambda: THREE(fl.Dataset(jnp.ones((2, 5, 3)), jnp.ones((2, 2)))),
+        lambda: scaler_of(THREE)(fl.Dataset(jnp.ones((2, 5, 3)), jnp.ones((2, 2)))),
         r"dataset\.inputs must have rows of shape \(3,\), .* of shape \(5, 3\)",
     ),
     "targets": (
-        lambda: THREE(fl.Dataset(jnp.ones((2, 3)), jnp.ones((2, 1)))),
+        lambda: scaler_of(THREE)(fl.Dataset(jnp.ones((2, 3)), jnp.ones((2, 1)))),
         r"dataset\.targets must have rows of shape \(2,\), .* of shape \(1,\)",
     ),
     "NumPy's": (
-        lambda: THREE(fl.Dataset(np.ones((2, 1)), np.ones((2, 2)))),
+        lambda: scaler_of(THREE)(fl.Dataset(np.ones((2, 1)), np.ones((2, 2)))),
         r"dataset\.inputs must have rows of shape \(3,\)",
     ),
     "predictions": (
-        lambda: THREE.unscale_predictions(jnp.ones((5, 1))),
+        lambda: scaler_of(THREE).unscale_predictions(jnp.ones((5, 1))),
         r"predictions must have rows of shape \(2,\), .* of shape \(1,\)",
     ),
     "flat predictions": (
-        lambda: THREE.unscale_predictions(jnp.ones(5)),
+        lambda: scaler_of(THREE).unscale_predictions(jnp.ones(5)),
         r"predictions must have rows of shape \(2,\), .* of shape \(\)",
     ),
     "a line of two targets": (
-        lambda: THREE.unscale(PLANE),
+        lambda: scaler_of(THREE).unscale(PLANE),
         r"params must fit the scaler, .* the shape \(2,\); got a prediction of shape",
     ),
     "a scalar weight": (
-        lambda: THREE._replace(target_shift=None, target_scale=None).unscale(
-            fl.models.LinearParams(jnp.ones(()), jnp.zeros(()))
+        lambda: (
+            scaler_of(THREE)
+            ._replace(target_shift=None, target_scale=None)
+            .unscale(fl.models.LinearParams(jnp.ones(()), jnp.zeros(())))
         ),
         r"params must fit the scaler, .* shape \(3,\); got the weight of shape \(\)",
     ),

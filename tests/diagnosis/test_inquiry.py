@@ -139,11 +139,11 @@ def half(tree, dtype):
     return jax.tree.map(lambda leaf: leaf.astype(dtype), tree)
 
 
-BAD = TRAIN._replace(targets=jnp.asarray(TRAIN.targets).at[3].set(jnp.nan))
-LONG = TRAIN._replace(inputs=jnp.asarray(TRAIN.inputs).at[0].multiply(20.0))
-LONGEST = float(
-    np.linalg.eigvalsh(2 * np.asarray(LONG.inputs).T @ np.asarray(LONG.inputs) / 16)[-1]
-)
+FIRST = np.arange(16) == 0
+BAD = TRAIN._replace(targets=jnp.float32(np.where(FIRST, np.nan, TARGETS)))
+LONG_INPUTS = np.where(FIRST[:, None], 20 * INPUTS, INPUTS)
+LONG = TRAIN._replace(inputs=jnp.float32(LONG_INPUTS))
+LONGEST = float(np.linalg.eigvalsh(2 * LONG_INPUTS.T @ LONG_INPUTS / 16)[-1])
 # The gradient of the mean squared error exceeds what float16 holds.
 LARGE = half(Dataset(300 * TRAIN.inputs, 3000 * TRAIN.targets), jnp.float16)
 

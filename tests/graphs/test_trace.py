@@ -1,6 +1,8 @@
 """Values, adjoints and local derivatives of whole graphs, against JAX's own."""
 
+import functools
 import math
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import flax.linen
@@ -161,16 +163,21 @@ class Params(NamedTuple):
 
 
 def _normal(*shape):
-    return jax.random.normal(jax.random.key(sum(shape)), shape)
+    draws = np.random.default_rng(sum(shape)).normal(size=shape)
+    return jnp.asarray(draws, jnp.float32)
 
 
 DENSE = flax.linen.Sequential([flax.linen.Dense(2), flax.linen.relu])
 
 
-DENSE_PARAMS = DENSE.init(jax.random.key(0), jnp.ones((3, 2)))
+@functools.cache
+def _dense_params():
+    return DENSE.init(jax.random.key(0), jnp.ones((3, 2)))
 
 
-NNX_GRAPH, NNX_STATE = nnx.split(nnx.Linear(2, 2, rngs=nnx.Rngs(0)))
+@functools.cache
+def _nnx_parts():
+    return nnx.split(nnx.Linear(2, 2, rngs=nnx.Rngs(0)))
 
 
 NOISY = fl.make_objective(fl.models.linear, fl.losses.mse, input_noise=0.1)
@@ -185,38 +192,49 @@ def _dense(params, inputs):
 
 
 def _nnx(state, inputs):
-    return jnp.mean(nnx.merge(NNX_GRAPH, state)(inputs) ** 2)
+    return jnp.mean(nnx.merge(_nnx_parts()[0], state)(inputs) ** 2)
 
 
 def _no_step(x):
     return jax.lax.scan(lambda carry, row: (carry * row, row), x[0], x[:0])[0]
 
 
-function_arguments = {
-    "fan-out": (lambda x: x * x + jnp.sin(x), [0.5]),
-    "input returned": (lambda x, y: x, [0.5, 2.0]),
-    "constant returned": (lambda x: 3.0, [0.5]),
-    "unused input": (lambda x, y: 3 * x, [0.5, 2.0]),
-    "integer input": (lambda x, n: x**n, [0.5, 3]),
-    "index": (lambda x, i: x[i] * x[0], [_normal(4), 2]),
-    "pytree": (lambda p: p["a"] * p["b"][0], [{"a": 2.0, "b": [3.0]}]),
-    "nested jit": (jax.jit(lambda x: jax.jit(jnp.sum)(jnp.tanh(x))), [_normal(3)]),
-    "sort": (lambda x: jnp.sort(-x)[1], [_normal(5)]),
-    "complex": (lambda x: jnp.abs(jnp.fft.fft(x)).sum(), [_normal(4)]),
-    "vmap": (lambda x: jax.vmap(lambda t: t * jnp.sin(t))(x).sum(), [_normal(3)]),
-    "gradient": (jax.grad(lambda x: jnp.tanh(x) ** 2), [0.3]),
-    "switch": (lambda x, i: jax.lax.switch(i, [jnp.sin, jnp.cos], x), [0.5, 1]),
-    "no step": (_no_step, [_normal(3)]),
-    "half precision": (lambda x: (x * x).sum(), [_normal(3).astype(jnp.bfloat16)]),
-    "linen": (_dense, [DENSE_PARAMS, _normal(3, 2)]),
-    "nnx": (_nnx, [NNX_STATE, _normal(3, 2)]),
-    "objective": (NOISY, [LINE, fl.data.thermometer(), jax.random.key(1)]),
+# Each function, and what makes its arguments.
+FUNCTIONS: dict[str, tuple[Callable[..., Any], Callable[[], list[Any]]]] = {
+    "fan-out": (lambda x: x * x + jnp.sin(x), lambda: [0.5]),
+    "input returned": (lambda x, y: x, lambda: [0.5, 2.0]),
+    "constant returned": (lambda x: 3.0, lambda: [0.5]),
+    "unused input": (lambda x, y: 3 * x, lambda: [0.5, 2.0]),
+    "integer input": (lambda x, n: x**n, lambda: [0.5, 3]),
+    "index": (lambda x, i: x[i] * x[0], lambda: [_normal(4), 2]),
+    "pytree": (lambda p: p["a"] * p["b"][0], lambda: [{"a": 2.0, "b": [3.0]}]),
+    "nested jit": (
+        jax.jit(lambda x: jax.jit(jnp.sum)(jnp.tanh(x))),
+        lambda: [_normal(3)],
+    ),
+    "sort": (lambda x: jnp.sort(-x)[1], lambda: [_normal(5)]),
+    "complex": (lambda x: jnp.abs(jnp.fft.fft(x)).sum(), lambda: [_normal(4)]),
+    "vmap": (
+        lambda x: jax.vmap(lambda t: t * jnp.sin(t))(x).sum(),
+        lambda: [_normal(3)],
+    ),
+    "gradient": (jax.grad(lambda x: jnp.tanh(x) ** 2), lambda: [0.3]),
+    "switch": (lambda x, i: jax.lax.switch(i, [jnp.sin, jnp.cos], x), lambda: [0.5, 1]),
+    "no step": (_no_step, lambda: [_normal(3)]),
+    "half precision": (
+        lambda x: (x * x).sum(),
+        lambda: [_normal(3).astype(jnp.bfloat16)],
+    ),
+    "linen": (_dense, lambda: [_dense_params(), _normal(3, 2)]),
+    "nnx": (_nnx, lambda: [_nnx_parts()[1], _normal(3, 2)]),
+    "objective": (NOISY, lambda: [LINE, fl.data.thermometer(), jax.random.key(1)]),
 }
 
 
-@pytest.mark.parametrize("name", function_arguments)
+@pytest.mark.parametrize("name", FUNCTIONS)
 def test_values_and_adjoints_are_those_of_jax(name):
-    function, arguments = function_arguments[name]
+    function, make_arguments = FUNCTIONS[name]
+    arguments = make_arguments()
     graph = graphs.trace(function, *arguments)
     (end,) = graph.outputs
     np.testing.assert_allclose(graph.nodes[end].value, function(*arguments), rtol=1e-6)
@@ -380,7 +398,7 @@ def test_leaves_are_named_as_the_caller_reaches_them(names):
 
 
 def test_calls_are_opened():
-    graph = graphs.trace(_dense, DENSE_PARAMS, _normal(3, 2))
+    graph = graphs.trace(_dense, _dense_params(), _normal(3, 2))
     operations = {node.operation for node in graph.nodes}
     assert "jit" not in operations
     assert {"dot_general", "custom_jvp_call", "reduce_sum"} <= operations

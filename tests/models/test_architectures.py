@@ -60,9 +60,10 @@ class Transformer(linen.Module):
         return linen.Dense(CLASSES)((hidden + inner).mean(axis=1))
 
 
-IMAGES = jax.random.randint(KEY, (ROWS, 6, 6), 0, 255).astype(jnp.uint8)
-TEXTS = jax.random.randint(KEY, (ROWS, 5), 0, WORDS)
-LABELS = jax.random.randint(jax.random.key(1), (ROWS,), 0, CLASSES)
+RANDOM = np.random.default_rng(0)
+IMAGES = jnp.asarray(RANDOM.integers(0, 255, (ROWS, 6, 6)), jnp.uint8)
+TEXTS = jnp.asarray(RANDOM.integers(0, WORDS, (ROWS, 5)))
+LABELS = jnp.asarray(RANDOM.integers(0, CLASSES, ROWS))
 
 # A module, its inputs, and what its call is given while it trains and predicts.
 MODELS: dict[str, tuple[Any, jax.Array, dict, dict]] = {

@@ -10,7 +10,7 @@ import pytest
 import rich.console
 
 from funclearn.sweeps import Sweep, sweep
-from tests.runs import KEY, RATES, RUNS, descend, equal, rows
+from tests.runs import KEY, RATES, descend, equal, rows, run_of
 
 
 @pytest.fixture(scope="module")
@@ -225,7 +225,7 @@ def test_a_sweep_becomes_a_dictionary_and_a_frame():
 def test_a_frame_has_all_rows_and_the_reasons():
     pytest.importorskip("pandas")
     swept = sweep(
-        RUNS["line that stops"], {"learning_rate": np.linspace(1e-4, 1e-2, 30)}
+        run_of("line that stops"), {"learning_rate": np.linspace(1e-4, 1e-2, 30)}
     )
     frame = swept.to_pandas()
     assert len(frame) == 30
@@ -233,7 +233,7 @@ def test_a_frame_has_all_rows_and_the_reasons():
 
 
 def test_table_shows_places_numbers_and_reasons():
-    swept = sweep(RUNS["line that stops"], {"learning_rate": RATES[-3:]})
+    swept = sweep(run_of("line that stops"), {"learning_rate": RATES[-3:]})
     header, *lines = str(swept).splitlines()
     names = "learning_rate 0.weight 0.bias 2 3"
     assert header.split() == names.split()

@@ -7,7 +7,7 @@ import pytest
 
 import funclearn as fl
 from funclearn.sweeps import sweep
-from tests.runs import KEY, RATES, RUNS, Display, descend, equal
+from tests.runs import KEY, RATES, Display, descend, equal, run_of
 
 
 def test_product_has_an_axis_for_every_name_in_the_order_of_the_grid():
@@ -109,7 +109,7 @@ def swept():
 def test_lanes_stop_by_themselves_for_reasons_of_their_own():
     rates = np.array([1e-4, 1e-2, 2.0], np.float32)
     _, history, epochs, reason = sweep(
-        RUNS["line that stops"], {"learning_rate": rates}
+        run_of("line that stops"), {"learning_rate": rates}
     ).result
     assert reason.name.tolist() == ["epochs", "target", "diverged"]
     finite = np.isfinite(history.loss)
@@ -147,13 +147,13 @@ def test_a_display_changes_no_bit_and_sees_the_best():
     grid = {"learning_rate": RATES}
     display = Display()
     shown = sweep(
-        RUNS["line that stops"],
+        run_of("line that stops"),
         grid,
         progress=display,
         best_by=lambda result: result[2],
         best_direction="max",
     )
-    assert equal(sweep(RUNS["line that stops"], grid).result, shown.result)
+    assert equal(sweep(run_of("line that stops"), grid).result, shown.result)
     last = display.seen[-1]
     assert isinstance(last, fl.sweeps.SeenLanes)
     assert last[:3] == (12, 12, float(shown.result[2].max()))

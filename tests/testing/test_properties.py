@@ -27,6 +27,7 @@ from funclearn.testing import (
 from funclearn.testing._compilation import counting_compilations
 
 KEY = jax.random.key(0)
+RANDOM = np.random.default_rng(0)
 
 
 @functools.partial(
@@ -54,7 +55,12 @@ class State(NamedTuple):
 NETWORK = linen.Dense(2)
 
 
-PARAMS = NETWORK.init(KEY, jnp.ones((1, 3)))
+PARAMS = {
+    "params": {
+        "kernel": jnp.asarray(RANDOM.normal(size=(3, 2)), jnp.float32),
+        "bias": jnp.asarray(RANDOM.normal(size=2), jnp.float32),
+    }
+}
 
 
 def draw(key, inputs):

@@ -22,6 +22,20 @@ def pytest_collection_finish():
     gc.freeze()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def equal_programs(tmp_path_factory):
+    """Lets XLA compile programs of equal text once in every process.
+
+    The smallest take longer to be kept than to be compiled.
+    """
+    from funclearn import _jaxprs
+
+    folder = tmp_path_factory.mktemp("programs")
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
+    jax.config.update("jax_compilation_cache_dir", str(folder))
+    _jaxprs.reset_cache()
+
+
 @pytest.fixture
 def plain_annotations():
     """Runs a test without annotation checks, to reach the library's own refusals."""
@@ -48,8 +62,9 @@ def compilation_cache():
         "jax_persistent_cache_min_entry_size_bytes",
     )
     before = {name: getattr(jax.config, name) for name in names}
+    jax.config.update("jax_compilation_cache_dir", None)
+    _jaxprs.reset_cache()
     yield
-    if before != {name: getattr(jax.config, name) for name in names}:
-        for name, value in before.items():
-            jax.config.update(name, value)
-        _jaxprs.reset_cache()
+    for name, value in before.items():
+        jax.config.update(name, value)
+    _jaxprs.reset_cache()

@@ -10,6 +10,8 @@ import jax
 import jaxtyping
 import pytest
 
+import tests.checked  # noqa: F401 - the hook finds it in its package
+
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
 

@@ -1,5 +1,6 @@
 """What modules are trained on, and some that draw and take notes."""
 
+import functools
 from typing import Any
 
 import jax
@@ -73,8 +74,13 @@ def batches():
             step += 1
 
 
-def trained(model, params=None, epochs=EPOCHS, **how):
-    step = fl.make_train_step(fl.make_objective(model, fl.losses.mse), SGD, **how)
+@functools.cache
+def step_of(model):
+    return fl.make_train_step(fl.make_objective(model, fl.losses.mse), SGD)
+
+
+def trained(model, params=None, epochs=EPOCHS):
+    step = step_of(model)
     if params is None:
         state = fl.init_state(KEY, model.init(KEY), SGD)
     else:

@@ -1,5 +1,6 @@
 """Modules of equinox are models: they train as in a loop by hand."""
 
+import functools
 from typing import Any, cast
 
 import equinox
@@ -50,8 +51,13 @@ class Notes(equinox.Module):
         return normed[self.columns].sum(keepdims=True), state
 
 
+@functools.cache
+def step_of(model):
+    return fl.make_train_step(fl.make_objective(model, fl.losses.mse), SGD)
+
+
 def run(model, epochs=EPOCHS, state=None):
-    step = fl.make_train_step(fl.make_objective(model, fl.losses.mse), SGD)
+    step = step_of(model)
     state = fl.init_state(KEY, model.init(KEY), SGD) if state is None else state
     return fl.fit(step, state, DATA, epochs=epochs).state
 

@@ -138,7 +138,7 @@ def test_runs_that_draw_and_note_are_mapped(model):
         return ran.history, ran.best.params
 
     rates = jnp.array([0.01, 0.1])
-    alone = jax.tree.map(lambda *lanes: jnp.stack(lanes), *map(run, rates))
+    alone = jax.tree.map(lambda *lanes: jnp.stack(lanes), *map(jax.jit(run), rates))
     close(jax.vmap(run)(rates), alone, rtol=1e-3)
 
 

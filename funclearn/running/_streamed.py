@@ -65,8 +65,10 @@ class Streamed:
         weighed, size = source.weighed, source.batch_size
         self._parts = Parts(*functions, batch_size=size, weighed=weighed)
         block, self._rest = source.example(state.key, int(state.epoch))
+        # Of a function nobody knows how many there will be: one mean of them all.
+        n_losses = (source.n_batches or 1) - self._rest.n_batches
         traced = self._parts.trace(
-            state, self._validation, block, self._rest, self.given
+            state, self._validation, block, self._rest, self.given, n_losses
         )
         self._jaxprs = traced.jaxprs
         self._types, self.stop = traced.begun, traced.run.stop
@@ -104,7 +106,8 @@ class Streamed:
         if chunk.bad is None:
             return None
         before = self.nothing(chunk.start, chunk.stop)
-        return Bad(chunk.bad, 0, before, chunk.run.history, chunk.number)
+        rows = chunk.run.history
+        return Bad(chunk.bad, 0, before, rows, chunk.number, chunk.step)
 
     def chunks(
         self,
@@ -133,6 +136,7 @@ class Streamed:
             begun = self._parts.begin(state, self._validation)
             if part is not None:
                 begun, part = part.begun, None
+            first = step
             begun, rest, step = yield from self._blocks(begun, last, stop, step)
             last = self._parts.end(self._joined(begun), rest, stop)
             wait_for(last.state.epoch)
@@ -145,10 +149,11 @@ class Streamed:
                 yield chunk
                 return
             if lost or (broken and not left):
-                yield chunk._replace(bad=0 if lost else 1)
+                yield chunk._replace(bad=0 if lost else 1, step=first)
                 return
             if broken:
-                held = chunk  # the loss of the next epoch is the first to show it
+                # The loss of the next epoch is the first to show it.
+                held = chunk._replace(step=first)
             else:
                 yield chunk
             state, stop = last.state, last.stop
@@ -204,7 +209,6 @@ class Streamed:
         """The epoch with as many losses as its program was traced for."""
         if self._source.n_batches is not None:
             return begun
-        # Of a function nobody knows how many there will be: one mean of them all.
         losses = np.sum(begun.losses, axis=0, keepdims=True, dtype=np.float64)
         return begun._replace(losses=losses.astype(begun.losses.dtype))
 
@@ -221,4 +225,4 @@ def _both(broken: Chunk, after: Chunk) -> Chunk:
         lambda *parts: np.concatenate(parts), broken.run.history, after.run.history
     )
     run = after.run._replace(history=rows)
-    return broken._replace(run=run, number=2, rate=after.rate, step=after.step, bad=1)
+    return broken._replace(run=run, number=2, rate=after.rate, bad=1)

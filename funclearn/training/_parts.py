@@ -73,6 +73,7 @@ class Parts:
         block: tuple[Batch, Int[ArrayLike, "batches size"], int] | None,
         rest: Rest,
         stop: Rule | None,
+        n_losses: int,
     ) -> Traced:
         """Traces them, which refuses what `fit` would.
 
@@ -82,6 +83,7 @@ class Parts:
             block: what `advance` will be given after the state; None if nothing.
             rest: what `end` will be given.
             stop: the stopping rule.
+            n_losses: how many losses `end` will be given with the epoch.
         """
         functions = self._functions
         check_state(functions.train_step, state)
@@ -95,6 +97,8 @@ class Parts:
             if block is not None:
                 traced += [loop.trace(state, begun.evaluation, *block)]
                 after, info, losses = traced[-1].out_info
+                shape = (n_losses, *losses.shape[1:])
+                losses = jax.ShapeDtypeStruct(shape, losses.dtype)
                 begun = begun._replace(state=after, info=info, losses=losses)
             traced += [end.trace(begun, rest, stop, 1)]
         except Exception as error:

@@ -1,5 +1,6 @@
 """Runs whose data come part by part: the bits of those in memory."""
 
+import re
 from typing import Any
 
 import jax
@@ -114,7 +115,27 @@ def test_one_that_diverges_ends_like_that_in_memory(rate, record, tmp_path, look
     assert str(told_too[0].message) == str(told[0].message)
     saved = fl.checkpoints.latest(tmp_path / "run")
     assert saved is not None and saved.notes
-    assert saved.notes["history"]["rows"] <= made.epochs
+    assert saved.step == 5 * int(made.state.epoch)
+    assert saved.notes["history"]["rows"] == int(made.state.epoch)
+
+
+@pytest.mark.parametrize("data", ["mapped", "given"])
+def test_every_program_is_compiled_once(data, tmp_path, looked_at, caplog):
+    def given(key, epoch):
+        return [LONG.targets[:90]] * 4
+
+    def objective(params, batch, key):
+        rows = batch if isinstance(batch, jax.Array) else batch.targets
+        return jnp.mean((params - rows) ** 2)
+
+    step = fl.make_train_step(objective, optax.sgd(0.1))
+    state = fl.init_state(jax.random.key(0), 1.0, optax.sgd(0.1))
+    source = {"mapped": mapped(tmp_path / "data", LONG), "given": given}[data]
+    size = {"mapped": 90, "given": None}[data]
+    with jax.log_compiles(), caplog.at_level("WARNING"):
+        run(step, state, source, epochs=3, batch_size=size, **QUIET)
+    compiled = re.findall(r"Compiling jit\((evaluate|loop|end)\)", caplog.text)
+    assert sorted(compiled) == ["end", "evaluate", "loop"]
 
 
 def test_a_deadline_leaves_it_in_the_middle(tmp_path, looked_at):

@@ -54,7 +54,7 @@ def test_tracing_tells_the_types_and_no_epoch_changes_nothing():
     made = parts()
     rest = Rest(ROWS, None, np.arange(100, dtype=np.int32))
     block = ROWS, np.zeros((3, 200), np.int32), 1
-    traced = made.trace(START, None, block, rest, None)
+    traced = made.trace(START, None, block, rest, None, 3)
     assert traced.run.history.loss.shape == (1,) and len(traced.jaxprs) == 3
     nothing = made.nothing(traced.begun, START, rest, None)
     assert bits(nothing.state) == bits(START) and int(nothing.epochs) == 0
@@ -71,4 +71,4 @@ def test_what_is_no_function_is_refused():
     wrong: Any = lambda: START  # noqa: E731
     made = Parts(wrong, None, None, batch_size=2, weighed=False)
     with pytest.raises(TypeError, match="train_step must be"):
-        made.trace(START, None, None, Rest(), None)
+        made.trace(START, None, None, Rest(), None, 0)

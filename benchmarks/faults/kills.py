@@ -4,6 +4,7 @@ Processes are forked from one that has imported everything and computed nothing:
 starts its threads with its first computation.
 """
 
+import functools
 import json
 import mmap
 import os
@@ -24,7 +25,7 @@ from benchmarks.faults._landing import PLACES, kill_at
 from benchmarks.faults._line import Line
 from benchmarks.faults._standing import standing
 from benchmarks.faults._training import train
-from funclearn.running import _chunks
+from funclearn.running import _chunks, _sources, _streamed
 
 __all__ = ["child", "lines", "outcome_of"]
 
@@ -32,14 +33,27 @@ _STUCK = 120.0
 _SECONDS = 0.002  # of a chunk, so that a run has a save for each few epochs
 _WORKERS = 2
 
+_Training = Callable[[Path], object]
+
 
 def lines(number: int, seed: int) -> list[Line]:
-    """Kills runs so many times, in two processes at once."""
+    """Kills runs so many times, a quarter of them runs whose data are mapped."""
+    mapped = number // 4
+    return [
+        *_lines("kills", number - mapped, seed, mapped=False),
+        *_lines("kills of runs on mapped data", mapped, seed + _WORKERS, mapped=True),
+    ]
+
+
+def _lines(name: str, number: int, seed: int, *, mapped: bool) -> list[Line]:
+    """Kills runs of a kind, in two processes at once."""
     began = time.monotonic()
     shares = [number // _WORKERS + (at < number % _WORKERS) for at in range(_WORKERS)]
     with tempfile.TemporaryDirectory() as cache, ThreadPoolExecutor(_WORKERS) as pool:
         told = list(
-            pool.map(lambda at: _told(shares[at], seed + at, cache), range(_WORKERS))
+            pool.map(
+                lambda at: _told(shares[at], seed + at, cache, mapped), range(_WORKERS)
+            )
         )
     counts = Counter[str]()
     for one in told:
@@ -50,13 +64,14 @@ def lines(number: int, seed: int) -> list[Line]:
     chains = counts.pop("runs", 0)
     first = {"runs": chains, "right to the bit": chains - wrong, **counts}
     return [
-        Line("kills", counts["kills"], first, wrong, seconds),
+        Line(name, counts["kills"], first, wrong, seconds),
         Line("  of them within a save", sum(inside.values()), inside),
     ]
 
 
-def _told(number: int, seed: int, cache: str) -> dict[str, int]:
-    code = f"from benchmarks.faults import kills; kills.child({number}, {seed})"
+def _told(number: int, seed: int, cache: str, mapped: bool) -> dict[str, int]:
+    arguments = f"{number}, {seed}, mapped={mapped}"
+    code = f"from benchmarks.faults import kills; kills.child({arguments})"
     ran = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", code],
         env={**os.environ, "JAX_COMPILATION_CACHE_DIR": cache},
@@ -69,25 +84,29 @@ def _told(number: int, seed: int, cache: str) -> dict[str, int]:
     return json.loads(last)
 
 
-def child(number: int, seed: int) -> None:
+def child(number: int, seed: int, *, mapped: bool = False) -> None:
     """In a process of its own: makes and kills runs, and tells the counts."""
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
     _chunks._SECONDS = _SECONDS
+    # Of rows this few every batch is a block, and seen.
+    _sources.BLOCK, _streamed._SECONDS = 0, 0.0
     rng = np.random.default_rng(seed)
     counts = Counter[str]()
     with tempfile.TemporaryDirectory() as temporary:
+        # Its epochs are looked at batch by batch, and take longer.
+        trained = functools.partial(train, epochs=150, mapped=True) if mapped else train
         whole = Path(temporary, "whole")
-        _finish(whole)
-        seconds = _timed(Path(temporary, "timed"))
+        _forked(whole, trained)
+        seconds = _timed(Path(temporary, "timed"), trained)
         right = standing(whole)
         while counts["kills"] < number:
             folder = Path(temporary, f"{counts['runs']}")
             most = min(int(rng.integers(3, 9)), number - counts["kills"])
             for _ in range(most):
-                _kill(folder, rng, seconds, counts)
+                _kill(folder, trained, rng, seconds, counts)
             counts["runs"] += 1
-            outcome = outcome_of(folder, right)
+            outcome = outcome_of(folder, right, trained)
             if outcome is not None:
                 counts["WRONG"] += 1
                 print(f"WRONG: {outcome}, seed {seed}, run {counts['runs']}")
@@ -95,16 +114,21 @@ def child(number: int, seed: int) -> None:
 
 
 def _kill(
-    folder: Path, rng: np.random.Generator, seconds: float, counts: Counter[str]
+    folder: Path,
+    trained: _Training,
+    rng: np.random.Generator,
+    seconds: float,
+    counts: Counter[str],
 ) -> None:
     """Starts a run, or goes on with it, and kills it."""
     resumed = bool(list(folder.glob("checkpoint-*.safetensors")))
     place = str(rng.choice(PLACES)) if rng.random() < 0.7 else None
     if place is not None:
         at, number = place, int(rng.integers(1, 4))
-        status = _forked(folder, lambda: kill_at(at, number, folder))
+        status = _forked(folder, trained, lambda: kill_at(at, number, folder))
     else:
-        status = _forked(folder, lambda: None, float(rng.uniform(0, seconds)))
+        until = float(rng.uniform(0, seconds))
+        status = _forked(folder, trained, seconds=until)
     if status != -signal.SIGKILL:
         counts["ended before"] += 1
         if status:
@@ -116,23 +140,23 @@ def _kill(
     counts["of a resumed run"] += resumed
 
 
-def _finish(folder: Path) -> int:
-    return _forked(folder, lambda: None)
-
-
-def _timed(folder: Path) -> float:
+def _timed(folder: Path, trained: _Training) -> float:
     began = time.monotonic()
-    _finish(folder)
+    _forked(folder, trained)
     return time.monotonic() - began
 
 
 def _forked(
-    folder: Path, prepare: Callable[[], None], seconds: float | None = None
+    folder: Path,
+    trained: _Training,
+    prepare: Callable[[], None] = lambda: None,
+    seconds: float | None = None,
 ) -> int:
     """Trains in a fork; returns its status, negative for a signal.
 
     Args:
         folder: the folder of the run.
+        trained: what trains there.
         prepare: is called first, in the fork.
         seconds: when to kill it, from its start; None lets it end.
     """
@@ -144,7 +168,7 @@ def _forked(
             sys.stdout = open(os.devnull, "w")
             prepare()
             started[0] = 1
-            train(folder)
+            trained(folder)
             status = 0
         except BaseException as error:
             print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
@@ -164,9 +188,11 @@ def _forked(
         time.sleep(0.0005)
 
 
-def outcome_of(folder: Path, right: dict[str, bytes]) -> str | None:
+def outcome_of(
+    folder: Path, right: dict[str, bytes], trained: _Training = train
+) -> str | None:
     """Goes on with a run to its end; what is wrong then, if anything."""
-    status = _finish(folder)
+    status = _forked(folder, trained)
     if status:
         return f"status {status}"
     found = standing(folder)

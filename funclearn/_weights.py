@@ -40,8 +40,13 @@ def total_of(data: Batch, n_rows: int) -> Scalar | int:
     return jnp.sum(weights.astype(jnp.result_type(weights, float))) / entries
 
 
-def check_weights(name: str, data: Batch) -> None:
+def check_weights(name: str, data: Batch, *, padding: bool = False) -> None:
     """Refuses weights that no mean can be taken with, as far as they are known.
+
+    Args:
+        name: the argument to name in messages.
+        data: rows.
+        padding: whether all may be 0, as in a part of the rows that count.
 
     Raises:
         TypeError: if they are not real numbers.
@@ -58,7 +63,7 @@ def check_weights(name: str, data: Batch) -> None:
         raise ValueError(
             f"{name}.weights must be finite and not negative; got {wrong.flat[0]}."
         )
-    if values.size and not values.any():
+    if values.size and not (padding or values.any()):
         raise ValueError(f"{name}.weights must not all be 0: there is nothing to mean.")
 
 

@@ -43,8 +43,8 @@ class Chunk(NamedTuple):
         number: how many ran.
         rate: epochs a second; NaN where nobody knows.
         part: an epoch on its way; None after whole ones.
-        step: what its checkpoint is called by, in place of the number of epochs; where
-            it went wrong, that of the state before it.
+        step: what its checkpoint is called by, in place of the number of epochs; of one
+            that went wrong, that of `start`.
         bad: the first epoch of them that went wrong, counted from 0, and as many as
             there are where the next would; None where none did, or nobody has looked.
     """

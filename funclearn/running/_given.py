@@ -11,6 +11,7 @@ from jaxtyping import PRNGKeyArray, PyTree
 from funclearn._arrays import as_arrays, narrowed
 from funclearn._checks import leading_length
 from funclearn._types import Batch
+from funclearn._weights import check_weights
 from funclearn._words import described
 from funclearn.running._gathering import aligned
 from funclearn.running._source import Block, batches_at_once
@@ -20,6 +21,8 @@ __all__ = ["Batches", "Function"]
 
 Batches: TypeAlias = Callable[[PRNGKeyArray, int], Iterable[Batch]]
 """`(key, epoch) -> batches`, pure."""
+
+_MOST = 4096  # batches in a block, since their losses take memory too
 
 
 class Function:
@@ -43,18 +46,22 @@ class Function:
         """The batches of an epoch, those of one type together."""
         batches = itertools.islice(self._given(key, epoch), start, None)
         held = next(batches, None)
+        if held is None:
+            raise ValueError(
+                f"train(key, {epoch}) must give the same batches at every call; it "
+                f"gave more than {start} before, and no more than that now."
+            )
         while held is not None:
-            together, most = [held], min(max(1, wanted()), _room(held))
-            held = next(batches, None)
-            while held is not None and len(together) < most and _alike(held, together):
-                together.append(held)
+            block, held = _filled(held, batches, wanted())
+            yield block
+            if held is None:
                 held = next(batches, None)
-            yield _joined(together)
         yield Rest()
 
     def example(self, key: PRNGKeyArray, epoch: int) -> tuple[Block | None, Rest]:
         """A block of the types of the first batch."""
-        return _joined([next(self._given(key, epoch))]), Rest()
+        first = next(self._given(key, epoch))
+        return _filled(first, iter(()), 1)[0], Rest()
 
     def _given(self, key: PRNGKeyArray, epoch: int) -> Iterator[Batch]:
         given = self._batches(order_key(key, epoch), epoch)
@@ -68,6 +75,7 @@ class Function:
             name = f"train(key, {epoch})[{number}]"
             batch = jax.tree.map(np.asarray, narrowed(name, as_arrays(name, batch)))
             leading_length(name, batch)
+            check_weights(name, batch, padding=True)
             yield batch
         if number < 0:
             raise ValueError(
@@ -76,27 +84,42 @@ class Function:
 
 
 def _room(batch: Batch) -> int:
-    return batches_at_once(sum(leaf.nbytes for leaf in jax.tree.leaves(batch)))
+    n_bytes = sum(leaf.nbytes for leaf in jax.tree.leaves(batch))
+    return min(batches_at_once(n_bytes), _MOST)
 
 
-def _alike(batch: Batch, others: list[Batch]) -> bool:
+def _alike(batch: Batch, other: Batch) -> bool:
     def kinds(tree: Batch) -> list[Any]:
         return [(leaf.shape, leaf.dtype) for leaf in jax.tree.leaves(tree)]
 
-    same = jax.tree.structure(batch) == jax.tree.structure(others[0])
-    return same and kinds(batch) == kinds(others[0])
+    same = jax.tree.structure(batch) == jax.tree.structure(other)
+    return same and kinds(batch) == kinds(other)
 
 
-def _joined(batches: list[Batch]) -> Block:
-    """A block of batches, with room for as many as there may be."""
-    room = _room(batches[0])
+def _filled(
+    first: Batch, following: Iterator[Batch], wanted: int
+) -> tuple[Block, Batch | None]:
+    """A block of batches, with room for as many as there may be.
 
-    def join(*leaves: np.ndarray) -> np.ndarray:
-        first = leaves[0]
-        out = aligned((room * len(first), *first.shape[1:]), first.dtype)
-        np.concatenate(leaves, out=out[: len(leaves) * len(first)])
-        return out
+    Args:
+        first: the first one.
+        following: those after it.
+        wanted: how many to take at most.
 
-    rows = np.arange(room * leading_length("train", batches[0]), dtype=np.int32)
-    chunk = jax.device_put(jax.tree.map(join, *batches))
-    return Block(chunk, rows.reshape(room, -1), len(batches))
+    Returns:
+        The block, and a batch that was taken and is of another type.
+    """
+    room, length = _room(first), leading_length("train", first)
+    held: Batch | None = first
+    number, most = 0, max(1, min(wanted, room))
+    out = jax.tree.map(
+        lambda leaf: aligned((room * length, *leaf.shape[1:]), leaf.dtype), first
+    )
+    while held is not None and _alike(held, first):
+        # Copied before the next is asked for, which may come in the same memory.
+        for whole, leaf in zip(*map(jax.tree.leaves, (out, held)), strict=True):
+            whole[number * length : (number + 1) * length] = leaf
+        number += 1
+        held = next(following, None) if number < most else None
+    rows = np.arange(room * length, dtype=np.int32).reshape(room, length)
+    return Block(jax.device_put(out), rows, number), held

@@ -167,6 +167,11 @@ class Loop:
         self._add(bad.rows, 0, bad.good)
         self._losses = self._last_losses()
         self._step = self.history.number if bad.step is None else bad.step
+        if self.folder is not None and bad.step is not None:
+            # An epoch that goes wrong may have been saved on its way.
+            self.folder.finish()
+            later = (self.folder.step or 0) > bad.step
+            self._step = self.folder.step + 1 if later else bad.step
         self._save_last()
         self._add(bad.rows, bad.good, bad.end)
         text = (

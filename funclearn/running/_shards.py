@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from funclearn._weights import check_weights
 from funclearn.data import Dataset
 
 __all__ = ["open_shards"]
@@ -20,7 +21,8 @@ def open_shards(folder: Path) -> list[Dataset]:
 
     Raises:
         ValueError: if a file is missing, cannot be read, holds another type of rows
-            than the first or no rows, or there is none.
+            than the first or no rows, or there is none; if weights are negative, not
+            finite or all 0.
     """
     files = {
         field: {
@@ -42,6 +44,9 @@ def open_shards(folder: Path) -> list[Dataset]:
             raise ValueError(f"train lacks {folder / f'{missing[0]}-{name}.npy'}.")
         shards.append(Dataset(*(_mapped(files[field][name]) for field in fields)))
         _check_alike(shards[-1], shards[0], name)
+        check_weights(f"train[{name!r}]", shards[-1], padding=True)
+    if files["weights"] and not any(np.any(shard.weights) for shard in shards):
+        check_weights("train", shards[0])
     return shards
 
 

@@ -5,9 +5,9 @@ from typing import Any, cast
 
 import jax
 import numpy as np
+from jaxtyping import PyTree
 
-from funclearn._arrays import as_array
-from funclearn._checks import path_name
+from funclearn._arrays import as_arrays
 from funclearn._weights import check_weights
 from funclearn.running._given import Batches, Function
 from funclearn.running._mapped import Rows
@@ -39,15 +39,17 @@ def as_source(train: object, batch_size: int | None) -> Source | None:
     if batch_size is None or sum(leaf.nbytes for leaf in mapped) <= BLOCK:
         return None
     check_weights("train", train)
-    return Rows(
-        [jax.tree_util.tree_map_with_path(_mapped, train)], batch_size, drawn=False
-    )
+    return Rows([_unread(train)], batch_size, drawn=False)
 
 
-def _mapped(path: Any, leaf: Any) -> np.ndarray:
-    """An array of NumPy's that is not read, or is in memory anyway."""
-    name = path_name("train", path)
-    if isinstance(leaf, np.memmap):
-        as_array(name, leaf[:1])
-        return np.asarray(leaf)
-    return np.asarray(as_array(name, leaf))
+def _unread(train: object) -> PyTree:
+    """Arrays of NumPy's, those of files as they lie there."""
+
+    def first(leaf: Any) -> Any:
+        return np.atleast_1d(leaf)[:1] if isinstance(leaf, np.memmap) else leaf
+
+    def chosen(read: Any, given: Any) -> np.ndarray:
+        return np.asarray(given if isinstance(given, np.memmap) else read)
+
+    # Lists are arrays here, and not trees.
+    return jax.tree.map(chosen, as_arrays("train", jax.tree.map(first, train)), train)

@@ -106,8 +106,7 @@ class Streamed:
         if chunk.bad is None:
             return None
         before = self.nothing(chunk.start, chunk.stop)
-        rows = chunk.run.history
-        return Bad(chunk.bad, 0, before, rows, chunk.number, chunk.step)
+        return Bad(chunk.bad, 0, before, chunk.run.history, chunk.number, chunk.step)
 
     def chunks(
         self,
@@ -133,10 +132,9 @@ class Streamed:
         if last.reason.code:
             return
         for left in reversed(range(epochs)):
-            begun = self._parts.begin(state, self._validation)
+            begun, first = self._parts.begin(state, self._validation), step
             if part is not None:
-                begun, part = part.begun, None
-            first = step
+                begun, first, part = part.begun, step - part.made, None
             begun, rest, step = yield from self._blocks(begun, last, stop, step)
             last = self._parts.end(self._joined(begun), rest, stop)
             wait_for(last.state.epoch)

@@ -6,6 +6,7 @@ import jax
 import numpy as np
 import pytest
 
+import funclearn as fl
 from funclearn.running._given import Function
 from funclearn.running._source import Block
 
@@ -42,6 +43,37 @@ def test_batches_of_one_type_come_together_and_none_is_lost(wanted):
         jax.tree.map(np.testing.assert_array_equal, got, given[start:])
         together = [len(list(group)) for _, group in itertools.groupby(sizes[start:])]
         assert wanted < 9 or numbers == together
+
+
+def test_batches_may_come_in_the_same_memory_again_and_again():
+    def function(key, epoch):
+        memory = np.empty(3)
+        for number in range(5):
+            memory[:] = number
+            yield memory
+
+    got = parts(Function(function), wanted=9)[0]
+    assert isinstance(got, Block) and got.number == 5
+    np.testing.assert_array_equal(np.asarray(got.chunk)[:15], np.repeat(range(5), 3))
+
+
+def test_small_batches_take_little_room():
+    (block, _) = parts(source(np.ones(1)))
+    assert isinstance(block, Block) and block.rows.size <= 5000
+
+
+def test_fewer_batches_than_were_made_are_refused():
+    two = source(np.ones(2), np.ones(2))
+    with pytest.raises(ValueError, match=r"train\(key, 4\) must give the same batches"):
+        parts(two, 2)
+
+
+def test_weights_are_those_of_rows_and_padding():
+    rows = fl.Dataset(np.ones(2), np.ones(2))
+    parts(source(rows._replace(weights=np.zeros(2))))
+    negative = rows._replace(weights=np.array([1.0, -1.0]))
+    with pytest.raises(ValueError, match=r"\[0\]\.weights must be finite and not neg"):
+        parts(source(negative))
 
 
 WRONG = {

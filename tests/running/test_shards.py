@@ -29,6 +29,21 @@ def test_weights_belong_to_all_or_none(folder):
     assert len(open_shards(folder)[1].weights) == 6
 
 
+def test_weights_that_no_mean_can_be_taken_with_are_refused(folder):
+    def write(first, second):
+        for name, weights in (("a", [first] * 5), ("b", [second] * 6)):
+            np.save(folder / f"weights-{name}.npy", np.array(weights, np.float32))
+
+    write(0, 1)  # a shard may be padding
+    open_shards(folder)
+    write(1, -1)
+    with pytest.raises(ValueError, match=r"train\['b'\]\.weights must be finite and"):
+        open_shards(folder)
+    write(0, 0)
+    with pytest.raises(ValueError, match=r"train\.weights must not all be 0"):
+        open_shards(folder)
+
+
 def shorter(path):
     path.write_bytes(path.read_bytes()[:-8])
 

@@ -41,3 +41,12 @@ def test_bad_sources_are_refused_by_name(tmp_path, in_parts):
     uneven = mapped(tmp_path, DATA)._replace(targets=DATA.targets[:5])
     with pytest.raises(ValueError, match="train must hold arrays with one leading"):
         as_source(uneven, 4)
+    path = tmp_path / "1.npy"
+    number = np.memmap(path, np.float32, mode="r", shape=())
+    with pytest.raises(ValueError, match="train must hold arrays with one leading"):
+        as_source(uneven._replace(targets=number), 4)
+
+
+def test_lists_beside_mapped_arrays_are_arrays(tmp_path, in_parts):
+    data = mapped(tmp_path, DATA)._replace(targets=DATA.targets.tolist())
+    assert isinstance(as_source(data, 4), Rows)

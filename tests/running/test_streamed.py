@@ -138,6 +138,26 @@ def test_every_program_is_compiled_once(data, tmp_path, looked_at, caplog):
     assert sorted(compiled) == ["end", "evaluate", "loop"]
 
 
+@pytest.mark.parametrize("save_every", [0.0, 1e9])
+def test_the_last_good_state_is_the_last_saved(save_every, tmp_path, looked_at):
+    def step(state, batch):
+        after, info = STEP(state, batch)
+        lost = after.step > 13  # in the middle of the third epoch of five batches
+        return after._replace(
+            params=jax.tree.map(lambda leaf: jnp.where(lost, jnp.nan, leaf), after[0])
+        ), info
+
+    parts = step, START, mapped(tmp_path / "data", LONG)
+    folder, of_it = tmp_path / "run", of(epochs=9, batch_size=90, resume=True)
+    run(*parts, within=1e-9, folder=folder, **of_it, **QUIET)
+    for _ in range(2):  # where one began in the middle of an epoch, and after it
+        with pytest.warns(RuntimeWarning, match="the state after epoch 2"):
+            made = run(*parts, folder=folder, save_every=save_every, **of_it, **QUIET)
+        saved = fl.checkpoints.read(folder, START, more_like=None)
+        assert bits(saved.state) == bits(made.state)
+        assert int(made.state.step) == 10
+
+
 def test_a_deadline_leaves_it_in_the_middle(tmp_path, looked_at):
     data, folder = mapped(tmp_path / "data", LONG), tmp_path / "run"
     options = of(epochs=9, batch_size=50, **QUIET)

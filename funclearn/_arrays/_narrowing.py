@@ -22,12 +22,14 @@ def is_narrowed(value: object) -> TypeGuard[np.ndarray]:
     return isinstance(value, np.ndarray) and _of_jax(value) != value.dtype
 
 
-def narrowed(name: str, data: PyTree) -> PyTree:
+def narrowed(name: str, data: PyTree, *, whole: bool = True) -> PyTree:
     """Brings NumPy's arrays to the dtypes that JAX has for them.
 
     Args:
         name: the argument to name in messages.
         data: a pytree of arrays of JAX's and NumPy's, as `as_arrays` returns it.
+        whole: whether they are all rows there are: of a part nobody can say whether
+            digits matter that are lost, and no warning is given.
 
     Returns:
         The same pytree, every array of a dtype that JAX keeps.
@@ -44,7 +46,8 @@ def narrowed(name: str, data: PyTree) -> PyTree:
     # Models compute floats of them; labels and numbers of rows stay integers.
     inputs = jax.tree_util.GetAttrKey("inputs")
     return jax.tree_util.tree_map_with_path(
-        lambda path, leaf: _narrow(path_name(name, path), leaf, inputs in path), data
+        lambda path, leaf: _narrow(path_name(name, path), leaf, inputs in path, whole),
+        data,
     )
 
 
@@ -52,17 +55,17 @@ def _of_jax(array: np.ndarray) -> np.dtype:
     return np.dtype(jax.dtypes.canonicalize_dtype(array.dtype))
 
 
-def _narrow(name: str, array: Arrays, computed_with: bool) -> Arrays:
+def _narrow(name: str, array: Arrays, computed_with: bool, whole: bool) -> Arrays:
     if not isinstance(array, np.ndarray):
         return array
     if array.size == 0:
         return array.astype(_of_jax(array))
     if array.dtype.kind in "iu":
         _check_range(name, array, _of_jax(array))
-        if computed_with:
+        if computed_with and whole:
             _warn_of_merged(name, array)
     elif array.dtype.kind == "f" and is_narrowed(array):
-        return _narrow_floats(name, array, _of_jax(array))
+        return _narrow_floats(name, array, _of_jax(array), whole)
     return array.astype(_of_jax(array), copy=False)
 
 
@@ -94,7 +97,9 @@ def _warn_of_merged(name: str, array: np.ndarray) -> None:
         )
 
 
-def _narrow_floats(name: str, array: np.ndarray, dtype: np.dtype) -> np.ndarray:
+def _narrow_floats(
+    name: str, array: np.ndarray, dtype: np.dtype, whole: bool
+) -> np.ndarray:
     with np.errstate(over="ignore", under="ignore"):
         floats = array.astype(dtype)
     columns = np.reshape(array, (len(array) if array.ndim else 1, -1))
@@ -107,6 +112,8 @@ def _narrow_floats(name: str, array: np.ndarray, dtype: np.dtype) -> np.ndarray:
                 f"{name} must fit into JAX's {dtype}, up to {limits.max:.3g}; got "
                 f"{beyond[0]:.6g}: standardise it, or divide it by a unit."
             )
+    if not whole:
+        return floats
     # The deviation of n values is no less than their range over the root of 2n, which
     # nearly always says already that nothing is lost.
     with np.errstate(invalid="ignore", over="ignore"):  # infinities

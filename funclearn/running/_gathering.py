@@ -8,11 +8,13 @@ import numpy as np
 from jaxtyping import Int, PyTree
 
 from funclearn._arrays import as_arrays, narrowed
+from funclearn.running._source import batches_at_once
 
-__all__ = ["aligned", "gather", "sample", "types_of"]
+__all__ = ["aligned", "check_digits", "gather", "sample", "types_of"]
 
 _ALIGNMENT = 64  # bytes; `jax.device_put` takes arrays that lie so without a copy
 _SAMPLE = 2**26  # bytes of data that are compared when a run is gone on with
+_JUDGED = 1024  # rows by which digits are judged; a disk may take its time for each
 
 
 def gather(
@@ -67,6 +69,17 @@ def sample(shards: Sequence[PyTree]) -> PyTree:
     return jax.tree.map(some, *shards)
 
 
+def check_digits(shards: Sequence[PyTree]) -> None:
+    """Warns of digits that JAX's dtypes lose, by evenly spread rows."""
+
+    def some(*leaves: np.ndarray) -> np.ndarray:
+        row = leaves[0].nbytes // len(leaves[0])
+        step = -(-sum(map(len, leaves)) // min(_JUDGED, batches_at_once(row)))
+        return np.concatenate([leaf[::step] for leaf in leaves])
+
+    narrowed("train", as_arrays("train", jax.tree.map(some, *shards)))
+
+
 def types_of(shards: Sequence[PyTree], length: int) -> PyTree:
     """The types of what `gather` returns, without reading a row."""
 
@@ -90,7 +103,8 @@ def _of_jax(data: PyTree, number: int) -> PyTree:
         return out
 
     first = jax.tree.map(lambda leaf: leaf[:number], data)
-    return jax.tree.map(fitted, data, narrowed("train", as_arrays("train", first)))
+    read = narrowed("train", as_arrays("train", first), whole=False)
+    return jax.tree.map(fitted, data, read)
 
 
 def aligned(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:

@@ -60,10 +60,13 @@ class Function:
 
     def example(self, key: PRNGKeyArray, epoch: int) -> tuple[Block | None, Rest]:
         """A block of the types of the first batch."""
-        first = next(self._given(key, epoch))
+        first = next(self._given(key, epoch, judged=True))
         return _filled(first, iter(()), 1)[0], Rest()
 
-    def _given(self, key: PRNGKeyArray, epoch: int) -> Iterator[Batch]:
+    def _given(
+        self, key: PRNGKeyArray, epoch: int, *, judged: bool = False
+    ) -> Iterator[Batch]:
+        # Judged by one batch alone is whether dtypes that JAX has lose digits.
         given = self._batches(order_key(key, epoch), epoch)
         if not isinstance(given, Iterable):
             raise TypeError(
@@ -73,7 +76,8 @@ class Function:
         number = -1
         for number, batch in enumerate(given):
             name = f"train(key, {epoch})[{number}]"
-            batch = jax.tree.map(np.asarray, narrowed(name, as_arrays(name, batch)))
+            batch = narrowed(name, as_arrays(name, batch), whole=judged)
+            batch = jax.tree.map(np.asarray, batch)
             leading_length(name, batch)
             check_weights(name, batch, padding=True)
             yield batch

@@ -170,8 +170,8 @@ class Loop:
         if self.folder is not None and bad.step is not None:
             # An epoch that goes wrong may have been saved on its way.
             self.folder.finish()
-            later = (self.folder.step or 0) > bad.step
-            self._step = self.folder.step + 1 if later else bad.step
+            saved = self.folder.step or 0
+            self._step = saved + 1 if saved > bad.step else bad.step
         self._save_last()
         self._add(bad.rows, bad.good, bad.end)
         text = (

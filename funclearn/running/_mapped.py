@@ -9,7 +9,7 @@ from jaxtyping import Int, PRNGKeyArray, PyTree
 from funclearn._checks import check_batch_size, leading_length
 from funclearn._types import Batch
 from funclearn._weights import weights_of
-from funclearn.running._gathering import gather, sample, types_of
+from funclearn.running._gathering import check_digits, gather, sample, types_of
 from funclearn.running._orders import Order, order_by_shard, order_of_all
 from funclearn.running._source import Block, batches_at_once
 from funclearn.training import Rest
@@ -31,6 +31,7 @@ class Rows:
         """
         self._shards, self._drawn = shards, drawn
         self._lengths = np.array([leading_length("train", one) for one in shards])
+        check_digits(shards)
         self._ends = np.cumsum(self._lengths)
         self._n_rows = int(self._ends[-1])
         self.batch_size = check_batch_size(batch_size, self._n_rows)

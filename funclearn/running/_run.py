@@ -60,7 +60,8 @@ def run(
       in the order of the names, `permutation(fold_in(k, s), number of rows)`. A batch
       may hold rows of two shards.
     - A function: `train(k, epoch)` gives the batches of an epoch, and the same ones
-      whenever it is called, since a run that goes on passes over those it has made.
+      whenever it is called, since a run that goes on passes over those it has made. A
+      batch may come in the memory of the one before.
 
     Not to be called under `jax.jit` or another transformation.
 
@@ -102,7 +103,8 @@ def run(
             dtype, precision, key or configuration; the message names what differs.
         Interrupted: on SIGINT.
         Terminated: on SIGTERM.
-        Failed: if a callback raised an exception, or the disk did; it carries the run.
+        Failed: if a callback, the disk, or `train` raised an exception; it carries the
+            run.
         OSError: if the folder cannot be made or read.
 
     Example:

@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 
 import funclearn as fl
-from funclearn.running._gathering import aligned, gather, sample, types_of
+from funclearn.running._gathering import (
+    aligned,
+    check_digits,
+    gather,
+    sample,
+    types_of,
+)
 
 ROWS = np.arange(22, dtype=np.float32).reshape(11, 2)
 SHARDS = [fl.Dataset(ROWS[:4], np.arange(4)), fl.Dataset(ROWS[4:], np.arange(4, 11))]
@@ -56,3 +62,11 @@ def test_few_rows_tell_data_apart_where_reading_all_takes_long(monkeypatch):
     # fingerprints tell lengths apart too
     some = fl.checkpoints.fingerprint(sample(SHARDS))
     assert some != fl.checkpoints.fingerprint(sample(SHARDS[::-1]))
+
+
+def test_digits_are_judged_by_all_rows_and_not_by_those_of_a_batch():
+    hours = fl.Dataset(19000 + np.arange(400) / 24, np.arange(400))
+    check_digits([hours])
+    gather([hours], np.array([400]), np.array([7, 8]), 2)  # no warning
+    with pytest.warns(UserWarning, match=r"train\.inputs loses digits"):
+        check_digits([hours._replace(inputs=hours.inputs[:200] * 1e5 % 1 + 1e9)] * 2)

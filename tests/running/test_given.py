@@ -76,6 +76,14 @@ def test_weights_are_those_of_rows_and_padding():
         parts(source(negative))
 
 
+def test_digits_are_judged_by_the_first_batch_once():
+    made = source(*np.split(19000 + np.arange(12) / 24, 3))
+    parts(made)  # no warning
+    dataset = source(fl.Dataset(19000 + np.arange(4) / 24, np.ones(4)))
+    with pytest.warns(UserWarning, match=r"train\(key, 4\)\[0\]\.inputs loses digits"):
+        dataset.example(KEY, 4)
+
+
 WRONG = {
     "no iterable": (lambda key, epoch: None, TypeError, "one after the other"),
     "no batch": (lambda key, epoch: [], ValueError, "at least one batch; it gave none"),

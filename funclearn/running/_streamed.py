@@ -132,8 +132,9 @@ class Streamed:
         if last.reason.code:
             return
         for left in reversed(range(epochs)):
-            begun, first = self._parts.begin(state, self._validation), step
-            if part is not None:
+            if part is None:
+                begun, first = self._parts.begin(state, self._validation), step
+            else:
                 begun, first, part = part.begun, step - part.made, None
             begun, rest, step = yield from self._blocks(begun, last, stop, step)
             last = self._parts.end(self._joined(begun), rest, stop)

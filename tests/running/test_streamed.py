@@ -115,7 +115,6 @@ def test_one_that_diverges_ends_like_that_in_memory(rate, record, tmp_path, look
     assert str(told_too[0].message) == str(told[0].message)
     saved = fl.checkpoints.latest(tmp_path / "run")
     assert saved is not None and saved.notes
-    assert saved.step == 5 * int(made.state.epoch)
     assert saved.notes["history"]["rows"] == int(made.state.epoch)
 
 

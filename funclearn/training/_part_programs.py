@@ -99,7 +99,14 @@ def make_programs(
         debugged: whether JAX looks for NaN, and inf.
     """
     del debugged  # what is traced differs by it
+    return Programs(
+        _make_evaluate(take),
+        _make_loop(take, weighed),
+        _make_end(take, batch_size, weighed),
+    )
 
+
+def _make_evaluate(take: Callable[[], tuple[Any, ...]]) -> Any:
     @jax.jit
     def evaluate(state: TrainState, validation: Batch | None) -> PyTree:
         _, evaluate, _ = take()
@@ -107,6 +114,10 @@ def make_programs(
             return None
         return as_unit(lambda at: evaluate(evaluated(at), validation))(state.params)
 
+    return evaluate
+
+
+def _make_loop(take: Callable[[], tuple[Any, ...]], weighed: bool) -> Any:
     @jax.jit
     def loop(
         state: TrainState,
@@ -129,6 +140,12 @@ def make_programs(
         (state, info), losses = jax.lax.fori_loop(0, number, trip, (start, losses))
         return state, info, losses
 
+    return loop
+
+
+def _make_end(
+    take: Callable[[], tuple[Any, ...]], batch_size: int, weighed: bool
+) -> Any:
     @jax.jit
     def end(
         begun: Begun, rest: Rest, stop: Rule | None, number: Int[Array, ""]
@@ -154,4 +171,4 @@ def make_programs(
         with_it = with_row(epoch, Functions(train_step, known, record), None)
         return repeated(with_it, begun.before, 1, stop, number)
 
-    return Programs(evaluate, loop, end)
+    return end

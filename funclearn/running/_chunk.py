@@ -7,7 +7,7 @@ from jaxtyping import PyTree
 from funclearn.stopping import Rule
 from funclearn.training import Begun, Run, TrainState
 
-__all__ = ["Advancing", "Bad", "Chunk", "Part"]
+__all__ = ["Advancing", "Bad", "Chunk", "Part", "Resumed"]
 
 
 @runtime_checkable
@@ -31,6 +31,23 @@ class Part(NamedTuple):
     begun: Begun
     made: int
     of: int | None
+
+
+class Resumed(NamedTuple):
+    """Where a run begins or goes on.
+
+    Attributes:
+        state: after the last whole epoch.
+        stop: the stopping rule, with what it remembers.
+        part: the epoch on its way.
+        step: what the checkpoint is called by: the number of epochs, of data that come
+            part by part that of batches.
+    """
+
+    state: TrainState
+    stop: Rule | None
+    part: Part | None = None
+    step: int = 0
 
 
 class Chunk(NamedTuple):

@@ -18,7 +18,7 @@ from funclearn._jaxprs import ClosedJaxpr
 from funclearn._programs import kept, remembered
 from funclearn._types import Batch
 from funclearn.data import as_dataset
-from funclearn.running._chunk import Bad, Chunk, Part
+from funclearn.running._chunk import Bad, Chunk, Resumed
 from funclearn.running._divergence import found
 from funclearn.stopping import Rule
 from funclearn.training import Run, TrainState, TrainStep, advance
@@ -27,6 +27,7 @@ __all__ = [
     "Program",
     "chunks",
     "on_device",
+    "row_of",
     "text_of",
     "wait_for",
     "with_defaults",
@@ -79,9 +80,7 @@ class Program:
         one = kept(_one_epoch, functions, tuple(settings.items()))
         traced = one.trace(state, self.identity, self.given)
         self._jaxpr, run = traced.jaxpr, traced.out_info
-        self.row = jax.tree.map(
-            lambda rows: jax.ShapeDtypeStruct(rows.shape[1:], rows.dtype), run.history
-        )
+        self.row = row_of(run.history)
         self.stop = run.stop
         leaves = jax.tree.leaves(self.row)
         row = sum(leaf.size * leaf.dtype.itemsize for leaf in leaves)
@@ -107,17 +106,9 @@ class Program:
         """The run of no epoch."""
         return self.advance(state, stop, 0)
 
-    def chunks(
-        self,
-        state: TrainState,
-        stop: Rule | None,
-        epochs: int,
-        part: Part | None = None,
-        step: int = 0,
-    ) -> Iterator[Chunk]:
+    def chunks(self, start: Resumed, epochs: int) -> Iterator[Chunk]:
         """Makes a number of epochs; ends early if the rule fires."""
-        del part, step  # of data that come part by part
-        return chunks(self, state, stop, epochs)
+        return chunks(self, start.state, start.stop, epochs)
 
     def bad(self, chunk: Chunk, left: int) -> Bad | None:
         """Where a chunk went wrong; None if it did not.
@@ -142,6 +133,13 @@ def with_defaults(options: dict[str, Any]) -> dict[str, Any]:
             f"{', '.join(_OPTIONS)}."
         )
     return {**_OPTIONS, **options}
+
+
+def row_of(history: PyTree) -> PyTree:
+    """The types of one row of a history."""
+    return jax.tree.map(
+        lambda rows: jax.ShapeDtypeStruct(rows.shape[1:], rows.dtype), history
+    )
 
 
 def on_device(name: str, data: Batch | None) -> PyTree:

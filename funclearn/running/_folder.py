@@ -18,10 +18,10 @@ import jax
 from jaxtyping import PyTree
 
 from funclearn import checkpoints
-from funclearn.running._chunk import Part
+from funclearn.running._chunk import Part, Resumed
 from funclearn.running._chunks import Program
 from funclearn.running._history import History
-from funclearn.running._resuming import Resumed, digest, key_of, parted, resume
+from funclearn.running._resuming import digest, key_of, parted, resume
 from funclearn.running._streamed import Streamed
 from funclearn.training import Run, TrainState
 

@@ -14,13 +14,12 @@ from jaxtyping import PyTree
 from funclearn._display import Progress, Seen
 from funclearn.objectives import loss_of
 from funclearn.running._callbacks import Callback, Report, call
-from funclearn.running._chunk import Bad, Chunk, Part
+from funclearn.running._chunk import Bad, Chunk, Part, Resumed
 from funclearn.running._chunks import Program
 from funclearn.running._divergence import all_finite
 from funclearn.running._folder import Folder
 from funclearn.running._history import History
 from funclearn.running._logs import Log
-from funclearn.running._resuming import Resumed
 from funclearn.running._stopped import Failed, Interrupted, Terminated
 from funclearn.running._streamed import Streamed
 from funclearn.stopping import Reason, closest
@@ -84,7 +83,7 @@ class Loop:
         why = None
         try:
             left = self.epochs - self.history.number
-            for chunk in self.program.chunks(state, stop, left, part, step):
+            for chunk in self.program.chunks(resumed, left):
                 bad = self.program.bad(chunk, self.epochs - self.history.number)
                 if bad is not None:
                     return self._diverged(bad)

@@ -8,7 +8,7 @@ import re
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 from jaxtyping import PyTree
@@ -20,35 +20,17 @@ from funclearn.checkpoints import (
     CheckpointWarning,
     Saved,
 )
-from funclearn.running._chunk import Part
+from funclearn.running._chunk import Part, Resumed
 from funclearn.running._chunks import Program
 from funclearn.running._history import History
 from funclearn.running._streamed import Streamed
-from funclearn.stopping import Rule
 from funclearn.training import Begun, TrainState
 
-__all__ = ["Resumed", "digest", "key_of", "parted", "resume"]
+__all__ = ["digest", "key_of", "parted", "resume"]
 
 _NOTES = frozenset({"history", "program", "jax", "key"})
 
 _CHECKPOINTS = "checkpoint-*.safetensors"
-
-
-class Resumed(NamedTuple):
-    """Where a run begins or goes on.
-
-    Attributes:
-        state: after the last whole epoch.
-        stop: the stopping rule, with what it remembers.
-        part: the epoch on its way.
-        step: what the checkpoint is called by: the number of epochs, of data that come
-            part by part that of batches.
-    """
-
-    state: TrainState
-    stop: Rule | None
-    part: Part | None = None
-    step: int = 0
 
 
 def resume(

@@ -14,13 +14,13 @@ from funclearn._checks import check_not_negative, check_positive, integer_at_lea
 from funclearn._display import progress
 from funclearn._words import described
 from funclearn.running._callbacks import Callback
+from funclearn.running._chunk import Resumed
 from funclearn.running._chunks import Program
 from funclearn.running._folder import Folder
 from funclearn.running._history import History
 from funclearn.running._lock import locked
 from funclearn.running._logs import Log, open_log
 from funclearn.running._loop import Loop
-from funclearn.running._resuming import Resumed
 from funclearn.running._signals import listening
 from funclearn.running._streamed import Streamed
 from funclearn.training import Run, TrainState

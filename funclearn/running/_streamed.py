@@ -13,8 +13,8 @@ import numpy as np
 from jaxtyping import PyTree
 
 from funclearn._types import Batch
-from funclearn.running._chunk import Bad, Chunk, Part
-from funclearn.running._chunks import on_device, text_of, wait_for
+from funclearn.running._chunk import Bad, Chunk, Part, Resumed
+from funclearn.running._chunks import on_device, row_of, text_of, wait_for
 from funclearn.running._divergence import all_finite
 from funclearn.running._source import Block, Source
 from funclearn.stopping import Rule
@@ -72,10 +72,7 @@ class Streamed:
         )
         self._jaxprs = traced.jaxprs
         self._types, self.stop = traced.begun, traced.run.stop
-        self.row = jax.tree.map(
-            lambda rows: jax.ShapeDtypeStruct(rows.shape[1:], rows.dtype),
-            traced.run.history,
-        )
+        self.row = row_of(traced.run.history)
         self._wanted = 1  # batches in the next block
         self._size = source.n_batches  # of an epoch, once it is known
         self._seen, self._count = clock(), 0  # at the last chunk, and batches since
@@ -108,26 +105,17 @@ class Streamed:
         before = self.nothing(chunk.start, chunk.stop)
         return Bad(chunk.bad, 0, before, chunk.run.history, chunk.number, chunk.step)
 
-    def chunks(
-        self,
-        state: TrainState,
-        stop: Rule | None,
-        epochs: int,
-        part: Part | None = None,
-        step: int = 0,
-    ) -> Iterator[Chunk]:
+    def chunks(self, start: Resumed, epochs: int) -> Iterator[Chunk]:
         """Makes a number of epochs; ends early if the rule fires, or one goes wrong.
 
         Args:
-            state: where to start.
-            stop: the rule, with what it remembers.
+            start: where to start; an epoch on its way is gone on with first.
             epochs: how many.
-            part: an epoch to go on with first.
-            step: how many batches were made.
 
         Yields:
             Every epoch, and what there is of one between two of its blocks.
         """
+        state, stop, part, step = start
         last, held = self.nothing(state, stop), None
         if last.reason.code:
             return

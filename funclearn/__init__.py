@@ -33,6 +33,7 @@ from funclearn.training import make_train_step as make_train_step
 if _TYPE_CHECKING:
     from funclearn import analytic as analytic
     from funclearn import checkpoints as checkpoints
+    from funclearn import devices as devices
     from funclearn import diagnosis as diagnosis
     from funclearn import graphs as graphs
     from funclearn import hypergradients as hypergradients
@@ -50,6 +51,7 @@ __getattr__, __dir__ = _lazy.attach(
     modules=(
         "analytic",
         "checkpoints",
+        "devices",
         "diagnosis",
         "graphs",
         "hypergradients",

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float, PyTree
 
 from funclearn._arrays import as_array, check_real, is_known, narrowed
+from funclearn._layout import everywhere, is_divided
 from funclearn._types import Batch, Scalar
 
 __all__ = [
@@ -89,7 +90,10 @@ def as_weights(weights: PyTree, shape: tuple[int, ...]) -> Float[Array, "..."]:
     array = jnp.asarray(narrowed("weights", array))
     dtype = jnp.promote_types(jnp.result_type(array, float), jnp.float32)
     array = array.astype(dtype)
-    return array.reshape(*got, *(1,) * (len(shape) - len(got)))
+    axes = *got, *(1,) * (len(shape) - len(got))
+    if len(got) > 1:  # as many numbers, perhaps, as the data themselves
+        return array.reshape(axes)
+    return everywhere(everywhere(array).reshape(axes))
 
 
 def without(values: Array, weights: Float[Array, "..."] | None) -> Array:
@@ -113,4 +117,8 @@ def weighted_mean(
     if weights is None:
         return jnp.mean(values)
     counted = jnp.broadcast_to(weights, values.shape)
-    return ratio(jnp.sum(counted * without(values, weights)), jnp.sum(counted))
+    above = jnp.sum(counted * without(values, weights))
+    if weights.size == len(weights) and is_divided(weights):
+        # Every device sums them by itself; what it multiplies with is a part of them.
+        counted = everywhere(jnp.broadcast_to(weights, values.shape))
+    return ratio(above, jnp.sum(counted))

@@ -13,6 +13,8 @@ import pytest
 import tests.checked  # noqa: F401 - the hook finds it in its package
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
+# Whatever does not ask for more is on the first one.
+jax.config.update("jax_num_cpu_devices", 8)
 
 
 def pytest_collection_finish():

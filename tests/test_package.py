@@ -39,7 +39,7 @@ PUBLIC = [name for name in ENTRIES if not name.startswith("_")]
 FLOORS = (
     {"_lazy", "_locks", "_places", "_programs", "_tables", "_types", "_words", "_xla"},
     {"_jaxprs"},
-    {"_arrays", "_checks", "_display", "_notes", "_signatures"},
+    {"_arrays", "_checks", "_display", "_layout", "_notes", "_signatures"},
     {"_weights"},
     {"data", "losses", "metrics", "models"},
     {"objectives"},
@@ -57,7 +57,7 @@ FLOORS = (
         "validation",
     },
     {"checkpoints"},
-    {"running"},
+    {"devices", "running"},
     {"_trial"},
 )
 

@@ -7,7 +7,9 @@ draws takes its key first and gives the same rows for the same key.
 from typing import TYPE_CHECKING
 
 from funclearn import _lazy
-from funclearn.data._dataset import Dataset, as_dataset, take
+from funclearn.data._dataset import Dataset, as_dataset
+from funclearn.data._padding import Padded, existing, for_batches, row_count
+from funclearn.data._rows import take
 from funclearn.data._samples import noisy_sine, thermometer
 from funclearn.data._scaling import Scaler, standardise
 from funclearn.data._splits import batches, folds, split
@@ -30,20 +32,24 @@ __all__ = [
     "Dataset",
     "Encoder",
     "Feature",
+    "Padded",
     "Scaler",
     "Table",
     "as_dataset",
     "batches",
     "digits",
     "encode",
+    "existing",
     "fashion_mnist",
     "folds",
+    "for_batches",
     "garments",
     "mnist",
     "noisy_sine",
     "read_csv",
     "read_idx",
     "read_table",
+    "row_count",
     "split",
     "standardise",
     "take",

@@ -1,22 +1,17 @@
-"""What a data set is, how it is read, and how rows are taken from it."""
+"""What a data set is, and how it is read."""
 
 from collections.abc import Iterable
-from typing import Any, TypeAlias
+from typing import Any
 
 import jax
-import jax.numpy as jnp
-import numpy as np
 from jax.tree_util import GetAttrKey
-from jaxtyping import Array, PyTree, Shaped
+from jaxtyping import PyTree
 
-from funclearn._arrays import Arrays, as_arrays, is_known, is_narrowed, narrowed
+from funclearn._arrays import as_arrays, narrowed
 from funclearn._types import Batch
 from funclearn._weights import check_weights
 
-__all__ = ["Dataset", "as_dataset", "take"]
-
-Rows: TypeAlias = Shaped[Array | np.ndarray, "..."] | slice
-"""Numbers of rows, or a mask of them."""
+__all__ = ["Dataset", "as_dataset"]
 
 
 @jax.tree_util.register_pytree_with_keys_class
@@ -80,19 +75,20 @@ class Dataset(tuple[Any, ...]):
 
     def __repr__(self) -> str:
         names = zip(self._fields, self, strict=False)
-        return f"Dataset({', '.join(f'{name}={value!r}' for name, value in names)})"
+        fields = ", ".join(f"{name}={value!r}" for name, value in names)
+        return f"{type(self).__name__}({fields})"
 
-    def tree_flatten(self) -> tuple[tuple[Any, ...], None]:
+    def tree_flatten(self) -> tuple[tuple[Any, ...], Any]:
         """The three fields, so that a None among axes can stand for the weights."""
         return (*self, None)[:3], None
 
-    def tree_flatten_with_keys(self) -> tuple[list[tuple[Any, Any]], None]:
+    def tree_flatten_with_keys(self) -> tuple[list[tuple[Any, Any]], Any]:
         """The same with their names."""
         fields, _ = self.tree_flatten()
         return list(zip(map(GetAttrKey, self._fields), fields, strict=True)), None
 
     @classmethod
-    def tree_unflatten(cls, _: None, fields: Any) -> "Dataset":
+    def tree_unflatten(cls, _: Any, fields: Any) -> "Dataset":
         """The data set of three fields, whatever they are."""
         return cls._make(fields)
 
@@ -126,29 +122,3 @@ def as_dataset(name: str, data: Batch) -> Batch:
     if all(isinstance(leaf, jax.Array) for leaf in jax.tree.leaves(data)):
         return data  # at once, as nearly always: a fit takes no longer than this
     return narrowed(name, as_arrays(name, data))
-
-
-def take(dataset: Batch, indices: Rows) -> Batch:
-    """The rows of a data set at `indices`, in their order.
-
-    Arrays of NumPy's whose dtype JAX would narrow stay NumPy's as they are, unless the
-    indices are traced.
-    """
-    dataset = as_arrays("dataset", dataset)
-    if not is_known(indices):
-        dataset = narrowed("dataset", dataset)
-    return jax.tree.map(lambda leaf: _rows(leaf, indices), dataset)
-
-
-def _rows(leaf: Arrays, indices: Rows) -> Arrays:
-    if is_narrowed(leaf):
-        return leaf[indices if isinstance(indices, slice) else np.asarray(indices)]
-    leaf = jnp.asarray(leaf)
-    layout = jax.typeof(leaf).sharding
-    if not layout.mesh.explicit_axes:
-        return leaf[indices]
-    # On a mesh of explicit axes JAX asks how the result is laid out; the number of
-    # rows taken need not be a multiple of that of devices.
-    rows = np.arange(len(leaf))[indices] if is_known(indices) else indices
-    whole = layout.update(spec=(None, *layout.spec[1:]))
-    return leaf.at[rows].get(out_sharding=whole)

@@ -17,7 +17,9 @@ from funclearn._checks import (
     leading_length,
 )
 from funclearn._types import Batch, ScalarLike
-from funclearn.data._dataset import as_dataset, take
+from funclearn.data._dataset import as_dataset
+from funclearn.data._padding import existing, row_count
+from funclearn.data._rows import take
 
 __all__ = ["batches", "folds", "split"]
 
@@ -51,7 +53,7 @@ def split(
         [ 0  1  2  3  4  5  6  7  8  9 10]
     """
     check_key("key", key)
-    dataset = as_arrays("dataset", dataset)
+    dataset = existing(as_arrays("dataset", dataset))
     n_rows = leading_length("dataset", dataset)
     if not is_static_number(validation_fraction):
         raise TypeError(
@@ -125,7 +127,7 @@ def folds(key: PRNGKeyArray, dataset: Batch, n_folds: int) -> Bool[Array, "folds
         (3, 11) [4 4 3] 11
     """
     check_key("key", key)
-    n_rows = leading_length("dataset", as_arrays("dataset", dataset))
+    n_rows = row_count("dataset", as_arrays("dataset", dataset))
     n_folds = integer_at_least("n_folds", n_folds, 2)
     if n_folds > n_rows:
         raise ValueError(
@@ -156,7 +158,7 @@ def batches(key: PRNGKeyArray, dataset: Batch, batch_size: int) -> Iterator[Batc
         ValueError: if `batch_size` is less than 1 or more than n.
     """
     check_key("key", key)
-    dataset = as_dataset("dataset", dataset)
+    dataset = existing(as_dataset("dataset", dataset))
     n_rows = leading_length("dataset", dataset)
     batch_size = check_batch_size(batch_size, n_rows)
     order = _order(key, n_rows)

@@ -20,8 +20,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from funclearn._checks import is_static_number, leading_length, positive_number
+from funclearn._checks import is_static_number, positive_number
 from funclearn._types import Batch
+from funclearn.data import row_count
 from funclearn.diagnosis._causes import REPORTS, Cause, Kind, as_html
 from funclearn.diagnosis._curves import Measures, measure
 from funclearn.diagnosis._judgement import judge
@@ -129,7 +130,7 @@ def diagnose(
         baseline = positive_number("baseline", baseline)
     rows = math.inf
     if validation is not None:
-        rows = float(leading_length("validation", validation))
+        rows = float(row_count("validation", validation))
     cause, numbers, epoch = _look(run, curves, rows, baseline)
     kind, because, advice = REPORTS[cause]
     return Verdict(

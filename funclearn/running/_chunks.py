@@ -17,7 +17,7 @@ from jaxtyping import PyTree
 from funclearn._jaxprs import ClosedJaxpr
 from funclearn._programs import kept, remembered
 from funclearn._types import Batch
-from funclearn.data import as_dataset
+from funclearn.data import as_dataset, existing
 from funclearn.running._chunk import Bad, Chunk, Resumed
 from funclearn.running._divergence import found
 from funclearn.stopping import Rule
@@ -25,6 +25,7 @@ from funclearn.training import Run, TrainState, TrainStep, advance
 
 __all__ = [
     "Program",
+    "anywhere",
     "chunks",
     "on_device",
     "row_of",
@@ -54,7 +55,8 @@ class Program:
     """The compiled program of a run.
 
     Attributes:
-        identity: what tells its data from others, a pytree of arrays.
+        identity: what tells its data from others, a pytree of arrays: the rows that
+            exist.
         given: the stopping rule.
         row: the types of a row's leaves.
         stop: those of the stopping rule after an epoch, with what it remembers.
@@ -72,13 +74,14 @@ class Program:
     ) -> None:
         """Traces it, which refuses what `fit` would."""
         self._step, self._options = train_step, with_defaults(options)
-        self.identity = on_device("train", train), on_device("validation", validation)
+        self._data = on_device("train", train), on_device("validation", validation)
+        self.identity = tuple(map(existing, self._data))
         settings = dict(self._options)
         functions = train_step, settings.pop("evaluate"), settings.pop("record")
         # An argument, since its numbers may be others when the run is gone on with.
         self.given = settings.pop("stop")
         one = kept(_one_epoch, functions, tuple(settings.items()))
-        traced = one.trace(state, self.identity, self.given)
+        traced = one.trace(*anywhere((state, self.identity)), self.given)
         self._jaxpr, run = traced.jaxpr, traced.out_info
         self.row = row_of(run.history)
         self.stop = run.stop
@@ -96,7 +99,7 @@ class Program:
         return advance(
             self._step,
             state,
-            *self.identity,
+            *self._data,
             epochs=self.longest,
             number=np.int32(number),
             **{**self._options, "stop": stop},
@@ -145,6 +148,21 @@ def row_of(history: PyTree) -> PyTree:
 def on_device(name: str, data: Batch | None) -> PyTree:
     """The data where all chunks take them from."""
     return None if data is None else jax.tree.map(jnp.asarray, as_dataset(name, data))
+
+
+def anywhere(tree: PyTree) -> PyTree:
+    """The types of a pytree's arrays, wherever these lie.
+
+    A program is the same on any number of devices.
+    """
+
+    def type_of(leaf: Any) -> Any:
+        if not isinstance(leaf, jax.Array):
+            return leaf
+        weak = getattr(leaf, "weak_type", False)  # keys know of none
+        return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, weak_type=weak)
+
+    return jax.tree.map(type_of, tree)
 
 
 @remembered

@@ -13,8 +13,9 @@ import numpy as np
 from jaxtyping import PyTree
 
 from funclearn._types import Batch
+from funclearn.data import existing
 from funclearn.running._chunk import Bad, Chunk, Part, Resumed
-from funclearn.running._chunks import on_device, row_of, text_of, wait_for
+from funclearn.running._chunks import anywhere, on_device, row_of, text_of, wait_for
 from funclearn.running._divergence import all_finite
 from funclearn.running._source import Block, Source
 from funclearn.stopping import Rule
@@ -67,9 +68,9 @@ class Streamed:
         block, self._rest = source.example(state.key, int(state.epoch))
         # Of a function nobody knows how many there will be: one mean of them all.
         n_losses = (source.n_batches or 1) - self._rest.n_batches
-        traced = self._parts.trace(
-            state, self._validation, block, self._rest, self.given, n_losses
-        )
+        types = anywhere((state, existing(self._validation)))
+        types = types[0]._replace(epoch=int(state.epoch)), types[1]
+        traced = self._parts.trace(*types, block, self._rest, self.given, n_losses)
         self._jaxprs = traced.jaxprs
         self._types, self.stop = traced.begun, traced.run.stop
         self.row = row_of(traced.run.history)
@@ -80,7 +81,7 @@ class Streamed:
     @property
     def identity(self) -> PyTree:
         """What tells the data from others; reads some of them."""
-        return self._source.identity(), self._validation
+        return self._source.identity(), existing(self._validation)
 
     @property
     def text(self) -> str:

@@ -20,6 +20,7 @@ from funclearn.training._epoch import make_epoch
 from funclearn.training._loop import Evaluate, Functions, Result, repeated, with_row
 from funclearn.training._missing import with_missing, with_missing_row
 from funclearn.training._refusals import check_function, check_state, explain
+from funclearn.training._spreading import with_weights_everywhere
 from funclearn.training._state import Run, StepInfo, TrainState, TrainStep
 
 __all__ = ["advance", "as_run", "check_functions", "check_validation", "with_goal"]
@@ -115,6 +116,8 @@ def _compile(
         check_functions(functions)
         leading_length("train", train)
         check_validation(validation, functions.evaluate)
+        train = with_weights_everywhere(train)
+        validation = with_weights_everywhere(validation)
         # By default it is a Python number, whose type would change in the loop.
         state = state._replace(epoch=jnp.asarray(state.epoch, jnp.int32))
         train_epoch = make_epoch(functions.train_step, train, batch_size)

@@ -8,12 +8,13 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
-from funclearn._checks import check_batch_size, leading_length
+from funclearn._checks import check_batch_size
 from funclearn._signatures import takes_keyword
 from funclearn._types import Batch, Scalar
 from funclearn._weights import ratio, total_of, weights_of
-from funclearn.data import take
+from funclearn.data import for_batches, row_count, take
 from funclearn.training._refusals import check_stepped
+from funclearn.training._spreading import dealt_out
 from funclearn.training._state import StepInfo, TrainState, TrainStep
 from funclearn.training._varying import varied, vary_as
 
@@ -57,7 +58,7 @@ def make_epoch(train_step: TrainStep, train: Batch, batch_size: int | None) -> E
         TypeError: while tracing, if the step does not return `(state, info)`.
     """
     if batch_size is not None:
-        batch_size = check_batch_size(batch_size, leading_length("train", train))
+        batch_size = check_batch_size(batch_size, row_count("train", train))
 
     def epoch(state: TrainState, evaluation: PyTree) -> Passed:
         step = make_step(train_step, evaluation)
@@ -92,8 +93,9 @@ def _full_batch(train_step: TrainStep, train: Batch) -> Callable[[TrainState], P
 def _minibatches(
     train_step: TrainStep, train: Batch, batch_size: int
 ) -> Callable[[TrainState], Passed]:
-    n_rows = leading_length("train", train)
+    n_rows = row_count("train", train)
     n_full, n_left = divmod(n_rows, batch_size)
+    train = for_batches(train)
     weighed = weights_of(train) is not None
     step = make_scanned(train_step, train, weighed)
 
@@ -123,7 +125,7 @@ def make_scanned(
     """
 
     def step(carry: Carry, rows: Int[Array, " batch"]) -> tuple[Carry, Array]:
-        batch = take(train, rows)
+        batch = dealt_out(take(train, rows))
         state, info = train_step(carry[0], batch)
         if not weighed:
             return (state, info), info.loss

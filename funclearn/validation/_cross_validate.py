@@ -84,6 +84,7 @@ def cross_validate(
         (11,) 93.34
     """
     check_key("key", key)
+    dataset = data.existing(dataset)
     n_rows = leading_length("dataset", dataset)
     splits = read_splits(held_out, train, dataset, n_rows)
     rows = _Rows(

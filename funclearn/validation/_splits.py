@@ -5,7 +5,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, PRNGKeyArray
 
 from funclearn import data
-from funclearn._checks import check_key, integer_at_least, leading_length
+from funclearn._checks import check_key, integer_at_least
 from funclearn._types import Batch
 
 __all__ = ["hold_out", "leave_one_out"]
@@ -17,7 +17,7 @@ def leave_one_out(dataset: Batch) -> Bool[Array, "n n"]:
     Args:
         dataset: a pytree of arrays with one leading length n.
     """
-    return jnp.eye(leading_length("dataset", dataset), dtype=bool)
+    return jnp.eye(data.row_count("dataset", dataset), dtype=bool)
 
 
 def hold_out(
@@ -36,7 +36,7 @@ def hold_out(
         ValueError: if `n_splits` is less than 1, or a part would be empty.
     """
     check_key("key", key)
-    n_rows = leading_length("dataset", dataset)
+    n_rows = data.row_count("dataset", dataset)
     n_splits = integer_at_least("n_splits", n_splits, 1)
 
     def mask(key: PRNGKeyArray) -> Bool[Array, " n"]:

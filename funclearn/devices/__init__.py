@@ -1,0 +1,12 @@
+"""One run over many devices: each makes the steps of its part of the rows.
+
+`fit` and `funclearn.running.run` take such data and states as they are, and XLA adds
+the parts up. So a run on many devices is that of one but for the order in which floats
+are summed; rows are drawn in the same order, and noise and dropout are the same.
+"""
+
+from funclearn.devices._mesh import mesh
+from funclearn.devices._replicate import replicate
+from funclearn.devices._shard import shard
+
+__all__ = ["mesh", "replicate", "shard"]

@@ -1,0 +1,67 @@
+"""Runs that are saved on some devices and go on with on others."""
+
+import jax
+import numpy as np
+import pytest
+
+import funclearn as fl
+from funclearn.checkpoints import CheckpointError
+from tests.devices.settings import DATA, INPUTS, TOLERANCE, begin, placed
+from tests.runs import bits
+
+EVALUATE = fl.make_evaluation(fl.models.affine(3), fl.losses.mse)
+
+
+def ran(n, epochs, folder=None, data=DATA, begun=None, train=None, **options):
+    train_step, state = begun or begin()
+    state, *data = placed(n, state, data, DATA)
+    data[0] = data[0] if train is None else train
+    options = {"evaluate": EVALUATE, "resume": True, "progress": False, **options}
+    return fl.running.run(
+        train_step, state, *data, epochs=epochs, folder=folder, **options
+    )
+
+
+@pytest.mark.parametrize("batch_size", [None, 5])
+def test_a_run_goes_on_where_there_are_other_devices(tmp_path, batch_size):
+    options = {"batch_size": batch_size, "begun": begin()}
+    wanted = ran(None, 10, **options)
+    for n, epochs in ((8, 2), (3, 4), (None, 6), (1, 8), (8, 10)):
+        run = ran(n, epochs, tmp_path, **options)
+        assert int(run.epochs) == epochs
+        places = {leaf.sharding for leaf in jax.tree.leaves(run.state)}
+        assert {len(place.device_set) for place in places} == {n or 1}
+    losses, expected = run.history, wanted.history
+    np.testing.assert_allclose(losses.loss, expected.loss, **TOLERANCE)
+    np.testing.assert_allclose(losses.evaluation, expected.evaluation, **TOLERANCE)
+
+
+def test_on_as_many_devices_it_goes_on_to_the_same_bits(tmp_path):
+    begun, options = begin(), {"batch_size": 5}
+    ran(3, 3, tmp_path, begun=begun, **options)
+    run = ran(3, 6, tmp_path, begun=begun, **options)
+    whole = ran(3, 6, begun=begun, **options)
+    assert bits((run.state, run.history)) == bits((whole.state, whole.history))
+
+
+def test_other_rows_are_told_from_these_on_any_devices(tmp_path):
+    begun = begin()
+    ran(8, 1, tmp_path, begun=begun)
+    # Of the shape of the data as they were padded, and with a row that is another.
+    more = jax.tree.map(lambda rows: np.concatenate([rows, rows[-1:]]), DATA)
+    other = DATA._replace(targets=DATA.targets + 1)
+    for n in (8, 1):
+        with pytest.raises(CheckpointError):
+            ran(n, 2, tmp_path, data=more, begun=begun)
+        with pytest.raises(CheckpointError, match="data"):
+            ran(n, 2, tmp_path, data=other, begun=begun)
+
+
+def test_a_run_of_shards_goes_on_where_there_are_other_devices(tmp_path):
+    np.save(tmp_path / "inputs-a.npy", INPUTS)
+    np.save(tmp_path / "targets-a.npy", np.asarray(DATA.targets))
+    options = {"train": tmp_path, "batch_size": 10, "begun": begin()}
+    wanted = ran(None, 3, **options)
+    for epochs, n in enumerate((8, None, 2), 1):
+        run = ran(n, epochs, tmp_path / "run", **options)
+    np.testing.assert_allclose(run.history.loss, wanted.history.loss, **TOLERANCE)

@@ -119,8 +119,14 @@ def check_dataset(name: str, data: object) -> None:
 
 
 def is_known(tree: PyTree) -> bool:
-    """Whether every leaf has a value: none is traced."""
-    return not any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(tree))
+    """Whether every leaf has a value: none is traced, or partly in other processes."""
+    return not any(map(_is_unknown, jax.tree.leaves(tree)))
+
+
+def _is_unknown(leaf: object) -> bool:
+    if isinstance(leaf, Tracer) or not isinstance(leaf, jax.Array):
+        return isinstance(leaf, Tracer)
+    return not (leaf.is_fully_addressable or leaf.is_fully_replicated)
 
 
 def _is_read(leaf: object) -> TypeGuard[Arrays]:

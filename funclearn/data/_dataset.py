@@ -88,8 +88,9 @@ class Dataset(tuple[Any, ...]):
         return list(zip(map(GetAttrKey, self._fields), fields, strict=True)), None
 
     @classmethod
-    def tree_unflatten(cls, _: Any, fields: Any) -> "Dataset":
+    def tree_unflatten(cls, auxiliary: Any, fields: Any) -> "Dataset":
         """The data set of three fields, whatever they are."""
+        del auxiliary
         return cls._make(fields)
 
 

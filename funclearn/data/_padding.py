@@ -1,6 +1,6 @@
 """Data sets that are longer than what they hold, so that devices divide their rows."""
 
-from typing import Any
+from typing import Any, cast
 
 import jax
 from jaxtyping import PyTree
@@ -36,7 +36,7 @@ class Padded(Dataset):
         unweighted: bool = False,
     ) -> "Padded":
         """A data set of these fields, of which the first `n_rows` rows exist."""
-        padded = super().__new__(cls, inputs, targets, weights)
+        padded = cast(Padded, super().__new__(cls, inputs, targets, weights))
         padded.n_rows, padded.unweighted = n_rows, unweighted
         return padded
 
@@ -62,9 +62,9 @@ class Padded(Dataset):
         return fields, (self.n_rows, self.unweighted)
 
     @classmethod
-    def tree_unflatten(cls, static: Any, fields: Any) -> "Padded":
+    def tree_unflatten(cls, auxiliary: Any, fields: Any) -> "Padded":
         """The data set of three fields, whatever they are."""
-        return cls(*fields, *static)
+        return cls(*fields, *auxiliary)
 
 
 def row_count(name: str, data: Batch) -> int:

@@ -1,14 +1,17 @@
 """A state that every device holds."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jax.typing import ArrayLike
 from jaxtyping import PyTree
 
 from funclearn._checks import path_name
 from funclearn._jaxprs import is_key
 from funclearn._words import described
 from funclearn.devices._mesh import check_mesh
+from funclearn.devices._placing import can_move, made_of_parts
 
 __all__ = ["replicate"]
 
@@ -44,7 +47,18 @@ def replicate(state: PyTree, mesh: Mesh) -> PyTree:
     everywhere = NamedSharding(mesh, PartitionSpec())
     for path, leaf in jax.tree_util.tree_leaves_with_path(state):
         _check_leaf(path_name("state", path), leaf)
-    return jax.device_put(state, everywhere)
+    return jax.tree.map(lambda leaf: _on_all(leaf, everywhere), state)
+
+
+def _on_all(leaf: ArrayLike, everywhere: NamedSharding) -> jax.Array:
+    array = jnp.asarray(leaf)
+    if can_move(array, everywhere):
+        return jax.device_put(array, everywhere)
+    if is_key(array.dtype):
+        data = _on_all(jax.random.key_data(array), everywhere)
+        return jax.random.wrap_key_data(data, impl=_KEYS)
+    numbers = np.asarray(array)
+    return made_of_parts(numbers.shape, everywhere, lambda index: numbers[index])
 
 
 def _check_leaf(name: str, leaf: object) -> None:

@@ -17,6 +17,7 @@ from funclearn._types import Batch
 from funclearn._words import described
 from funclearn.data import Dataset, Padded, as_dataset, existing
 from funclearn.devices._mesh import check_mesh
+from funclearn.devices._placing import can_move, made_of_parts
 
 __all__ = ["shard"]
 
@@ -80,15 +81,16 @@ def _padded(dataset: Batch, n_rows: int, n_devices: int) -> Padded:
 
 def _laid_out(leaf: Arrays, length: int, rows: NamedSharding) -> jax.Array:
     """An array over devices, its last row again and again up to a length."""
-    if isinstance(leaf, jax.Array):
+    if isinstance(leaf, jax.Array) and can_move(leaf, rows):
         last = jnp.broadcast_to(leaf[-1:], (length - len(leaf), *leaf.shape[1:]))
         whole = jnp.concatenate([leaf, last]) if len(last) else leaf
         return jax.device_put(whole, rows)
 
+    array = np.asarray(leaf)
+
     def part(index: tuple[slice, ...]) -> np.ndarray:
         numbers = np.arange(length)[index[0]]
-        return leaf[np.minimum(numbers, len(leaf) - 1)]
+        return array[np.minimum(numbers, len(array) - 1)]
 
     # No device ever holds more than its part.
-    shape = length, *leaf.shape[1:]
-    return jax.make_array_from_callback(shape, rows, part)
+    return made_of_parts((length, *array.shape[1:]), rows, part)

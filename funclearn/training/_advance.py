@@ -116,7 +116,6 @@ def _compile(
         check_functions(functions)
         leading_length("train", train)
         check_validation(validation, functions.evaluate)
-        train = with_weights_everywhere(train)
         validation = with_weights_everywhere(validation)
         # By default it is a Python number, whose type would change in the loop.
         state = state._replace(epoch=jnp.asarray(state.epoch, jnp.int32))

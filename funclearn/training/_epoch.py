@@ -14,7 +14,7 @@ from funclearn._types import Batch, Scalar
 from funclearn._weights import ratio, total_of, weights_of
 from funclearn.data import for_batches, row_count, take
 from funclearn.training._refusals import check_stepped
-from funclearn.training._spreading import dealt_out
+from funclearn.training._spreading import dealt_out, with_weights_everywhere
 from funclearn.training._state import StepInfo, TrainState, TrainStep
 from funclearn.training._varying import varied, vary_as
 
@@ -57,14 +57,17 @@ def make_epoch(train_step: TrainStep, train: Batch, batch_size: int | None) -> E
             step changes the types of its state.
         TypeError: while tracing, if the step does not return `(state, info)`.
     """
+    n_rows = row_count("train", train)
     if batch_size is not None:
-        batch_size = check_batch_size(batch_size, row_count("train", train))
+        batch_size = check_batch_size(batch_size, n_rows)
+        train = for_batches(train)
+    train = with_weights_everywhere(train)
 
     def epoch(state: TrainState, evaluation: PyTree) -> Passed:
         step = make_step(train_step, evaluation)
         if batch_size is None:
             return _full_batch(step, train)(state)
-        return _minibatches(step, train, batch_size)(state)
+        return _minibatches(step, train, n_rows, batch_size)(state)
 
     return epoch
 
@@ -91,11 +94,9 @@ def _full_batch(train_step: TrainStep, train: Batch) -> Callable[[TrainState], P
 
 
 def _minibatches(
-    train_step: TrainStep, train: Batch, batch_size: int
+    train_step: TrainStep, train: Batch, n_rows: int, batch_size: int
 ) -> Callable[[TrainState], Passed]:
-    n_rows = row_count("train", train)
     n_full, n_left = divmod(n_rows, batch_size)
-    train = for_batches(train)
     weighed = weights_of(train) is not None
     step = make_scanned(train_step, train, weighed)
 

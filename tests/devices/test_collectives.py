@@ -30,7 +30,7 @@ def collectives(data, model, optimizer, batch_size=None):
 
     text = jax.jit(run).lower(state, data).compile().as_text()
     names = {True: [], False: []}
-    for line in text.splitlines():
+    for line in (text or "").splitlines():
         found = COLLECTIVE.search(line)
         if found:
             names["/while/body/" in line].append(found[1])

@@ -66,7 +66,7 @@ def test_the_loss_is_that_of_the_rows_that_exist():
     params = model.init(jax.random.key(0))
     objective = fl.make_objective(model, fl.losses.mse)
     wanted = np.mean((INPUTS @ params.weight + params.bias - np.arange(11)) ** 2)
-    loss = objective(params, devices.shard(DATA, devices.mesh(8)), None)
+    loss = objective(params, devices.shard(DATA, devices.mesh(8)), jax.random.key(0))
     np.testing.assert_allclose(loss, wanted, rtol=1e-6)
 
 

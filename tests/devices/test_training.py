@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import funclearn as fl
-from tests.devices.settings import DATA, TOLERANCE, begin, placed
+from tests.devices.settings import DATA, begin, check_close, placed
 
 COUNTS = (1, 2, 4, 8)
 
@@ -30,7 +30,7 @@ def test_curves_are_those_of_one_device(batch_size):
             jax.tree.leaves((wanted.history, wanted.state.params)),
             strict=True,
         ):
-            np.testing.assert_allclose(one, other, **TOLERANCE)
+            check_close(one, other)
 
 
 def rows_of(state, batch):
@@ -91,4 +91,4 @@ def test_a_run_with_noise_is_that_of_one_device():
     assert not np.allclose(quiet.history.loss, wanted.history.loss, rtol=1e-2)
     for n in COUNTS:
         run = fitted(n, begun=begun)
-        np.testing.assert_allclose(run.history.loss, wanted.history.loss, **TOLERANCE)
+        check_close(run.history.loss, wanted.history.loss)

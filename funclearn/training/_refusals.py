@@ -192,4 +192,7 @@ def check_numbers(name: str, tree: PyTree) -> None:
 def _is_numeric(leaf: object) -> bool:
     if isinstance(leaf, np.ndarray | np.generic):
         return leaf.dtype.kind not in "OSUMmV" or jnp.issubdtype(leaf.dtype, np.number)
-    return isinstance(leaf, jax.Array | bool | int | float | complex)
+    # A run is traced with the types of its arrays alone.
+    return isinstance(
+        leaf, jax.Array | jax.ShapeDtypeStruct | bool | int | float | complex
+    )

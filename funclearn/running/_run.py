@@ -55,8 +55,7 @@ def run(
     `fold_in(fold_in(state.key, 1), epoch)`:
 
     - Mapped arrays (`numpy.memmap`) of more than a block: that of `fit`, whose bits the
-      run has; but with JAX 0.12, where rows are left over beside full batches, what is
-      computed of these may be rounded otherwise. It takes four bytes a row.
+      run has. It takes four bytes a row.
     - A folder of shards: `permutation(k, number of shards)`, and in shard `s`, counted
       in the order of the names, `permutation(fold_in(k, s), number of rows)`. A batch
       may hold rows of two shards.

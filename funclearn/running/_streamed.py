@@ -63,9 +63,14 @@ class Streamed:
         goal = options["best_on"], options["best_direction"]
         self.given = with_goal(options["stop"], *goal)
         functions = train_step, options["evaluate"], options["record"]
-        weighed, size = source.weighed, source.batch_size
-        self._parts = Parts(*functions, batch_size=size, weighed=weighed)
         block, self._rest = source.example(state.key, int(state.epoch))
+        looks = _looks_at_gradients(options["record"], self.given)
+        self._parts = Parts(
+            *functions,
+            batch_size=source.batch_size,
+            weighed=source.weighed,
+            looks=looks and not self._rest.n_batches,
+        )
         # Of a function nobody knows how many there will be: one mean of them all.
         n_losses = (source.n_batches or 1) - self._rest.n_batches
         types = anywhere((state, existing(self._validation)))
@@ -214,3 +219,10 @@ def _both(broken: Chunk, after: Chunk) -> Chunk:
     )
     run = after.run._replace(history=rows)
     return broken._replace(run=run, number=2, rate=after.rate, bad=1)
+
+
+def _looks_at_gradients(
+    record: Callable[..., PyTree] | None, stop: Rule | None
+) -> bool:
+    """Whether a row or a rule may depend on the gradient of a step."""
+    return record is not None or (stop is not None and "grads" in stop.looks_at)

@@ -52,6 +52,7 @@ class Parts:
         *,
         batch_size: int,
         weighed: bool,
+        looks: bool,
     ) -> None:
         """Makes them; nothing is traced.
 
@@ -61,9 +62,11 @@ class Parts:
             record: makes the rows.
             batch_size: rows of a full batch.
             weighed: whether batches count by their weights.
+            looks: whether `record` or a rule may look at the last step that `advance`
+                makes, other than at its state and loss.
         """
         self._functions = functions = Functions(train_step, evaluate, record)
-        kind = batch_size, weighed, debugging()
+        kind = batch_size, weighed, looks, debugging()
         self._programs = _programs.kept(make_programs, functions, *kind)
 
     def trace(

@@ -96,6 +96,24 @@ def test_xla_takes_nothing_out_of_the_loop_that_fit_leaves_in(tmp_path, in_parts
     check_same(made, fl.fit(step, state, data, **options))
 
 
+@pytest.mark.parametrize("batch_size", [13, 50])
+def test_rows_of_gradients_have_the_bits_of_fit(batch_size, tmp_path, in_parts):
+    # What a loop computes for nobody changes how XLA rounds the rest.
+    optimizer, key = optax.adam(0.01), jax.random.key(0)
+    model = fl.models.mlp((8, 16, 1))
+    inputs = jax.random.normal(key, (403, 8))
+    data = fl.Dataset(inputs, jnp.sin(inputs[:, :1]))
+    step = fl.make_train_step(fl.make_objective(model, fl.losses.mse), optimizer)
+    state = fl.init_state(key, model.init(key), optimizer)
+    options = of(
+        epochs=2,
+        batch_size=batch_size,
+        record=lambda state, info, _: (state.params, info.grads),
+    )
+    made = run(step, state, mapped(tmp_path, data), **options, **QUIET)
+    check_same(made, fl.fit(step, state, data, **options))
+
+
 @pytest.mark.parametrize("rate", [2.0, 1e30])
 @pytest.mark.parametrize("record", [None, lambda state, info, _: state.params])
 def test_one_that_diverges_ends_like_that_in_memory(rate, record, tmp_path, looked_at):

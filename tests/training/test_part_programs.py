@@ -16,7 +16,7 @@ def test_they_are_made_once_for_a_step_and_go_with_it():
         return jnp.mean((weight - batch) ** 2)
 
     def parts():
-        return Parts(step, None, None, batch_size=2, weighed=False)
+        return Parts(step, None, None, batch_size=2, weighed=False, looks=False)
 
     step = fl.make_train_step(objective, optax.sgd(0.1))
     state = fl.init_state(jax.random.key(0), jnp.float32(2), optax.sgd(0.1))

@@ -25,7 +25,12 @@ START = fl.init_state(jax.random.key(0), jnp.float32(2), SGD)
 
 
 def parts(**more):
-    return Parts(STEP, None, None, **{"batch_size": 200, "weighed": False, **more})
+    return Parts(
+        STEP,
+        None,
+        None,
+        **{"batch_size": 200, "weighed": False, "looks": False, **more},
+    )
 
 
 def epoch(made, cuts):
@@ -69,6 +74,6 @@ def test_rest_counts_its_batches():
 
 def test_what_is_no_function_is_refused():
     wrong: Any = lambda: START  # noqa: E731
-    made = Parts(wrong, None, None, batch_size=2, weighed=False)
+    made = Parts(wrong, None, None, batch_size=2, weighed=False, looks=False)
     with pytest.raises(TypeError, match="train_step must be"):
         made.trace(START, None, None, Rest(), None, 0)

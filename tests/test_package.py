@@ -46,6 +46,7 @@ FLOORS = (
     {"analytic", "gradients"},
     {"optimizers", "stopping"},
     {"training"},
+    {"checkpoints"},
     {"_lanes"},
     {
         "diagnosis",
@@ -56,7 +57,6 @@ FLOORS = (
         "testing",
         "validation",
     },
-    {"checkpoints"},
     {"devices", "running"},
     {"_trial"},
 )

@@ -19,6 +19,7 @@ trains need not pay.
 from typing import TYPE_CHECKING
 
 from funclearn import _lazy
+from funclearn._jaxprs._text import text_of
 from funclearn._jaxprs._tracing import (
     ShapedArray,
     Tracer,
@@ -107,6 +108,7 @@ __all__ = [
     "single",
     "split_constants",
     "tangent_loop",
+    "text_of",
     "valid_jaxtype",
     "vary",
     "vary_as",

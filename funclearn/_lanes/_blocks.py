@@ -18,9 +18,13 @@ from jaxtyping import Array, PyTree
 from funclearn._arrays import narrowed
 from funclearn._checks import integer_at_least, leading_length
 from funclearn._jaxprs import ClosedJaxpr, Tracer
-from funclearn._lanes._compilation import compile_block, lanes_in_block
+from funclearn._lanes._compilation import lanes_in_block
+from funclearn._lanes._device import Device
 from funclearn._lanes._host import Clock, run_all
-from funclearn._lanes._memory import adopt, empty, restorer, to_host
+from funclearn._lanes._keeping import keeping
+from funclearn._lanes._memory import adopt, empty, to_host
+from funclearn._lanes._runner import runner
+from funclearn._lanes._spread import Results, Spread, agree, exchange
 from funclearn._lanes._watch import Watch
 from funclearn._programs import kept, remembered
 
@@ -35,6 +39,7 @@ def map_blocks(
     static: Mapping[str, object] | None = None,
     block_size: int | None = None,
     watch: Watch | None = None,
+    spread: Spread | None = None,
 ) -> PyTree:
     """Calls `function(**lane)` for every lane and stacks what it returns.
 
@@ -50,13 +55,14 @@ def map_blocks(
         block_size: lanes at once; None leaves the choice to the library.
         watch: what is told of the lanes that are done; under a transformation it is
             told nothing.
+        spread: where the lanes run, and where they are kept.
 
     Returns:
         What the function returns, with the axes of the lanes in front.
 
     Raises:
-        ValueError: if `block_size` is less than 1, or a value beyond the range of the
-            dtype that JAX has for it.
+        ValueError: if `block_size` is less than 1, a value beyond the range of the
+            dtype that JAX has for it, or `spread` given under a transformation.
     """
     static = dict(static or {})
     values = {
@@ -75,8 +81,14 @@ def map_blocks(
     if not _is_traced(lanes.arrays, traced.jaxpr):
         if watch is not None:
             watch.expect(traced.out_info)
-        results = _run_blocks(traced.jaxpr, lanes, size, watch)
+        results = _run_blocks(traced.jaxpr, lanes, size, watch, spread)
         return jax.tree.unflatten(jax.tree.structure(traced.out_info), results)
+
+    if spread is not None:
+        raise ValueError(
+            "mesh and folder must be None under jax.jit and other transformations, "
+            "where lanes are a part of what is transformed."
+        )
 
     def call(inputs: list[Array]) -> PyTree:
         lane = jax.tree.unflatten(jax.tree.structure(values), inputs)
@@ -171,9 +183,9 @@ def _map_traced(
 
 
 @remembered
-def _clock(closed: ClosedJaxpr, size: int) -> Clock:
+def _clock(closed: ClosedJaxpr, size: int, device: Device) -> Clock:
     """That of the blocks of a program."""
-    del closed, size
+    del closed, size, device
     return Clock()
 
 
@@ -182,34 +194,44 @@ def _run_blocks(
     lanes: _Lanes,
     size: int,
     watch: Watch | None,
+    spread: Spread | None,
 ) -> list[jax.Array]:
-    compiled = compile_block(closed, size)
-    restorers = [restorer(array.dtype) for array in lanes.arrays]
+    spread = spread or Spread()
+    arrays = [empty(lanes.number, aval) for aval in closed.out_avals]
+    results = Results(arrays, np.zeros(lanes.number, bool))
+    dtypes = [array.dtype for array in lanes.arrays]
     lanes = lanes._replace(arrays=list(map(to_host, lanes.arrays)))
-    results = [empty(lanes.number, aval) for aval in closed.out_avals]
-    # A block runs until the last of its lanes stops, and like ones stop together.
-    order = lanes.neighbours()
-
-    def run(start: int) -> None:
-        numbers = order[np.minimum(np.arange(start, start + size), len(order) - 1)]
-        pairs = zip(restorers, lanes.take(numbers), strict=True)
-        # What XLA need not take over from NumPy itself it begins at once.
-        inputs = [jnp.asarray(restore(data)) for restore, data in pairs]
-        outputs = compiled(closed.consts, inputs)
-        rows = order[start : start + size]
-        for result, output in zip(results, outputs, strict=True):
-            result[rows] = to_host(output)[: len(rows)]
+    inputs = [*lanes.arrays, *lanes.positions]
+    with keeping(spread, results, closed, inputs, size) as keeper:
+        # A block runs until the last of its lanes stops, and like ones stop together.
+        order = lanes.neighbours()
+        own = spread.own(order[~agree(results, spread)[order]], size)
         if watch is not None:
-            watch.take(outputs, len(rows))
+            watch.begin(lanes.number - len(own))
+        run = runner(closed, dtypes, size, spread.devices)
 
-    look = None
-    if watch is not None:
-        watch.begin()
-        look = watch.look
-    run_all(run, range(0, lanes.number, size), _clock(closed, size), look)
-    if look is not None:
-        look()
+        def block(start: int) -> None:
+            numbers = own[np.minimum(np.arange(start, start + size), len(own) - 1)]
+            outputs = run(lanes.take(numbers))
+            rows = own[start : start + size]
+            for array, output in zip(arrays, outputs, strict=True):
+                array[rows] = to_host(output)[: len(rows)]
+            results.done[rows] = True
+            if watch is not None:
+                watch.take(outputs, len(rows))
+
+        clock = _clock(closed, size, spread.devices[0])
+        looking = [one for one in (watch, keeper) if one is not None]
+
+        def look() -> None:
+            for one in looking:
+                one.look()
+
+        run_all(block, range(0, len(own), size), clock, look, len(spread.devices))
+        if watch is not None:
+            watch.look()
+    exchange(results, spread)
     return adopt(
-        [result.reshape((*lanes.shape, *result.shape[1:])) for result in results],
+        [array.reshape((*lanes.shape, *array.shape[1:])) for array in arrays],
         [aval.dtype for aval in closed.out_avals],
     )

@@ -11,6 +11,7 @@ from jax.typing import ArrayLike
 
 from funclearn import _jaxprs, _xla
 from funclearn._jaxprs import ClosedJaxpr, is_key
+from funclearn._lanes._device import Device, default_device
 from funclearn._lanes._host import call
 from funclearn._lanes._small import is_loop, largest_value, n_bytes, parts
 from funclearn._lanes._stages import Program, Stage, Value, cut
@@ -58,13 +59,19 @@ def lanes_in_block(closed: ClosedJaxpr, n_lanes: int) -> int:
 
 
 @remembered
-def compile_block(closed: ClosedJaxpr, size: int, whole: bool = True) -> Block:
+def compile_block(
+    closed: ClosedJaxpr,
+    size: int,
+    whole: bool = True,
+    device: Device = None,
+) -> Block:
     """Compiles a block of lanes.
 
     Args:
         closed: a single lane.
         size: number of lanes.
         whole: whether to compile small loops whole where XLA can.
+        device: for which; None for the one that JAX takes by itself.
 
     Returns:
         `(consts, inputs) -> outputs`, compiled; inputs and outputs have a leading axis
@@ -75,12 +82,13 @@ def compile_block(closed: ClosedJaxpr, size: int, whole: bool = True) -> Block:
         # XLA may not know the options, or refuse what looks as if it could be done, and
         # JAX what it would otherwise have dropped. The plain way tells what is wrong.
         with contextlib.suppress(Exception):
-            return _block(program, size)
-    return _block(cut(closed, size, whole=False), size)
+            return _block(program, size, device)
+    return _block(cut(closed, size, whole=False), size, device)
 
 
-def _block(program: Program, size: int) -> Block:
-    compiled = [_compile(stage, size) for stage in program.stages]
+def _block(program: Program, size: int, device: Device) -> Block:
+    with default_device(device):
+        compiled = [_compile(stage, size) for stage in program.stages]
 
     def block(
         consts: Sequence[ArrayLike], inputs: Sequence[ArrayLike]

@@ -23,7 +23,7 @@ from typing import Any, TypeAlias, TypeVar
 import jax
 import jax.numpy as jnp
 
-__all__ = ["Clock", "call", "run_all"]
+__all__ = ["Clock", "call", "n_threads", "run_all"]
 
 T = TypeVar("T")
 
@@ -66,6 +66,7 @@ def run_all(
     tasks: Iterable[T],
     clock: Clock,
     look: Callable[[], None] | None = None,
+    n_devices: int = 1,
 ) -> None:
     """Calls `run(task)` for all tasks, on several threads where it takes long.
 
@@ -77,6 +78,7 @@ def run_all(
         clock: of earlier tasks like these. While it knows nothing, the first task runs
             alone, and sets it.
         look: called about ten times a second while they run, by the thread that waits.
+        n_devices: how many devices do what `run` asks for.
     """
     left = collections.deque(tasks)
     errors: list[BaseException] = []
@@ -93,7 +95,7 @@ def run_all(
 
     def first() -> None:
         seconds = clock.seconds or clock.time(run, left.popleft())
-        for _ in range(_n_others(len(left), seconds)):
+        for _ in range(_n_others(len(left), seconds, n_devices)):
             begin(rest)
         rest()
 
@@ -125,10 +127,10 @@ def _guarded(
         failed(error)
 
 
-def _n_others(n_tasks: int, seconds: float) -> int:
+def _n_others(n_tasks: int, seconds: float, n_devices: int) -> int:
     """How many threads are worth to help with tasks that take so long."""
     worth = n_tasks * seconds > _WORTH_THREADS
-    return min(n_tasks, _n_threads()) - 1 if worth else 0
+    return min(n_tasks, n_threads(n_devices)) - 1 if worth else 0
 
 
 def _wait_for(
@@ -169,8 +171,10 @@ def _taken_from(left: collections.deque[T]) -> Iterator[T]:
             yield left.popleft()
 
 
-def _n_threads() -> int:
-    return (os.cpu_count() or 1) if jax.default_backend() == "cpu" else 1
+def n_threads(n_devices: int) -> int:
+    """How many threads keep so many devices busy; on a CPU they share its cores."""
+    cores = (os.cpu_count() or 1) if jax.default_backend() == "cpu" else 1
+    return max(n_devices, cores)
 
 
 class _Worker(threading.Thread):

@@ -57,8 +57,13 @@ class Watch:
         self._scores = None if score is None else jax.jit(jax.vmap(score))
         self._structure = jax.tree.structure(lane)
 
-    def begin(self) -> None:
-        """Starts the clock, unless it runs."""
+    def begin(self, elsewhere: int) -> None:
+        """Starts the clock, unless it runs.
+
+        Args:
+            elsewhere: of how many more lanes nothing will be told.
+        """
+        self._seen = self._seen._replace(lanes=self._seen.lanes - elsewhere)
         self._began = self._began or time.monotonic()
 
     def take(self, outputs: Sequence[ArrayLike], number: int) -> None:

@@ -4,7 +4,6 @@ One compiled program serves chunks of every length, and a run in chunks has the 
 one that is not cut. While a chunk is looked at, the next one is computed already.
 """
 
-import re
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -14,8 +13,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PyTree
 
-from funclearn._jaxprs import ClosedJaxpr
-from funclearn._programs import kept, remembered
+from funclearn._jaxprs import text_of
+from funclearn._programs import kept
 from funclearn._types import Batch
 from funclearn.data import as_dataset, existing
 from funclearn.running._chunk import Bad, Chunk, Resumed
@@ -29,7 +28,6 @@ __all__ = [
     "chunks",
     "on_device",
     "row_of",
-    "text_of",
     "wait_for",
     "with_defaults",
 ]
@@ -163,13 +161,6 @@ def anywhere(tree: PyTree) -> PyTree:
         return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, weak_type=weak)
 
     return jax.tree.map(type_of, tree)
-
-
-@remembered
-def text_of(jaxpr: ClosedJaxpr) -> str:
-    """A program as JAX writes it down, the same in every process."""
-    # Functions have an address in it, which every process chooses anew.
-    return re.sub(r" at 0x[0-9a-f]+", "", str(jaxpr))
 
 
 def _one_epoch(take: Callable[[], tuple[Any, ...]], settings: Any) -> Any:

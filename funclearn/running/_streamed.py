@@ -12,10 +12,11 @@ import jax
 import numpy as np
 from jaxtyping import PyTree
 
+from funclearn._jaxprs import text_of
 from funclearn._types import Batch
 from funclearn.data import existing
 from funclearn.running._chunk import Bad, Chunk, Part, Resumed
-from funclearn.running._chunks import anywhere, on_device, row_of, text_of, wait_for
+from funclearn.running._chunks import anywhere, on_device, row_of, wait_for
 from funclearn.running._divergence import all_finite
 from funclearn.running._source import Block, Source
 from funclearn.stopping import Rule

@@ -2,15 +2,17 @@
 
 import functools
 import math
+import os
 from collections.abc import Callable, Mapping, Sequence
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh
 from jaxtyping import PyTree
 
 from funclearn._checks import check_direction, check_same_structure
-from funclearn._lanes import Watch, map_blocks, watching
+from funclearn._lanes import Spread, Watch, map_blocks, spread_of, watching
 from funclearn.sweeps._grid import check_run, read_grid, read_static
 from funclearn.sweeps._result import By, Sweep
 from funclearn.sweeps._scores import score_for
@@ -29,6 +31,8 @@ def sweep(
     progress: object = False,
     best_by: By | None = None,
     best_direction: str = "min",
+    mesh: Mesh | None = None,
+    folder: str | os.PathLike[str] | None = None,
 ) -> Sweep:
     """Calls a run for many arguments at once.
 
@@ -68,6 +72,14 @@ def sweep(
         best_by: what the best so far goes by: `by` of `Sweep.best`. None: what a run
             returns, if that is one number; otherwise no best is shown.
         best_direction: `"min"`, or `"max"` if more is better.
+        mesh: devices over which the lanes are dealt out, as `funclearn.devices.mesh`
+            makes one; of several processes, each of which calls the sweep alike and
+            returns the whole of it. A lane has the bits that it has on one such device.
+        folder: where lanes that are done are kept, about once a second. A sweep that
+            was interrupted, killed, or lost a process goes on with those that are
+            missing, with the same bits on any number of devices and processes; it is
+            refused where it is of another run, other values, another `block_size` or
+            version of XLA.
 
     Returns:
         The results, with an axis for every name, in the order of the grid.
@@ -78,7 +90,13 @@ def sweep(
             `best_by` is nothing of the above.
         ValueError: if the grid is empty, values have no leading axis in common or do
             not fit JAX's dtypes, zipped values are unequal in number, or results
-            differ in structure; or `best_by` gives no real scalar.
+            differ in structure; `best_by` gives no real scalar; or `mesh` or `folder`
+            is given under a transformation, or the mesh has devices of some processes
+            and not of others.
+        RuntimeError: if a process of the mesh was lost, once this one has done its own
+            lanes; or another sweep writes to the folder.
+        funclearn.checkpoints.CheckpointError: if the folder is of another sweep.
+        OSError: if it cannot be written to.
         KeyboardInterrupt: at once on Ctrl-C. No other block is begun; those that run
             in XLA then cannot be stopped, and end in the background.
 
@@ -104,10 +122,11 @@ def sweep(
     else:
         raise ValueError(f"zipped values must be equal in number; got {lengths}.")
     check_direction("best_direction", best_direction)
+    spread = spread_of(mesh, folder)
     make_score = functools.partial(score_for, best_by)
     lanes = np.broadcast_shapes(*(index.shape for index in indices.values()))
     with watching(progress, math.prod(lanes), make_score, best_direction) as watch:
-        result = _run(run, values, indices, block_size, watch)
+        result = _run(run, values, indices, block_size, watch, spread)
     if not jax.tree.leaves(result):
         raise TypeError(f"run must return arrays or numbers; got {result!r}.")
     return Sweep(result=result, values=values, axes=axes)
@@ -119,12 +138,15 @@ def _run(
     indices: Mapping[str, np.ndarray],
     block_size: int | None,
     watch: Watch | None,
+    spread: Spread | None,
 ) -> PyTree:
     """Maps `run` over the lanes, once for every combination of static values."""
     static = [name for name, given in values.items() if isinstance(given, Static)]
     traced = {name: given for name, given in values.items() if name not in static}
     if not static:
-        return map_blocks(run, traced, indices, block_size=block_size, watch=watch)
+        return map_blocks(
+            run, traced, indices, block_size=block_size, watch=watch, spread=spread
+        )
     shape = next(iter(indices.values())).shape
     flat = {name: index.reshape(-1) for name, index in indices.items()}
     chosen = np.stack([flat[name] for name in static], axis=1)
@@ -136,7 +158,13 @@ def _run(
         fixed = {name: values[name][at] for name, at in chosen}
         positions = {name: flat[name][group] for name in traced}
         part = map_blocks(
-            run, traced, positions, static=fixed, block_size=block_size, watch=watch
+            run,
+            traced,
+            positions,
+            static=fixed,
+            block_size=block_size,
+            watch=watch,
+            spread=spread and spread.within(f"static-{len(parts)}"),
         )
         # Of static values alone there is one lane, and no axis for it.
         if not traced:

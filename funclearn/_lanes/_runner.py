@@ -1,0 +1,63 @@
+"""Running blocks on devices."""
+
+import collections
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+
+from funclearn._jaxprs import ClosedJaxpr
+from funclearn._lanes._compilation import compile_block
+from funclearn._lanes._device import Device, default_device
+from funclearn._lanes._host import Clock, n_threads, run_all
+from funclearn._lanes._memory import restorer
+
+__all__ = ["runner"]
+
+
+def runner(
+    closed: ClosedJaxpr,
+    dtypes: list[Any],
+    size: int,
+    devices: Sequence[Device],
+) -> Callable[[Sequence[Array | np.ndarray]], list[Any]]:
+    """Makes what runs a block, on the device that has been idle the longest.
+
+    Args:
+        closed: a single lane.
+        dtypes: those of its inputs.
+        size: lanes of a block.
+        devices: all there are.
+
+    Returns:
+        `inputs -> outputs`, which threads may call, as many at once as `n_threads`
+        says; inputs are as `to_host` shows them, outputs are ready.
+    """
+    restorers = list(map(restorer, dtypes))
+    blocks: dict[Device, Callable[..., list[Any]]] = {}
+
+    def compile_for(device: Device) -> None:
+        compiled = compile_block(closed, size, True, device)
+        consts = (
+            closed.consts if device is None else jax.device_put(closed.consts, device)
+        )
+        blocks[device] = functools.partial(compiled, consts)
+
+    run_all(compile_for, devices, Clock())
+    idle = collections.deque([*devices] * n_threads(len(devices)))
+
+    def run(inputs: Sequence[Array | np.ndarray]) -> list[Any]:
+        device = idle.popleft()
+        with default_device(device):
+            pairs = zip(restorers, inputs, strict=True)
+            # What XLA need not take over from NumPy itself it begins at once.
+            outputs = blocks[device]([jnp.asarray(restore(x)) for restore, x in pairs])
+            jax.block_until_ready(outputs)
+        idle.append(device)
+        return outputs
+
+    return run

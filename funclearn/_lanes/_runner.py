@@ -1,7 +1,7 @@
 """Running blocks on devices."""
 
-import collections
 import functools
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -13,7 +13,7 @@ from jaxtyping import Array
 from funclearn._jaxprs import ClosedJaxpr
 from funclearn._lanes._compilation import compile_block
 from funclearn._lanes._device import Device, default_device
-from funclearn._lanes._host import Clock, n_threads, run_all
+from funclearn._lanes._host import Clock, run_all
 from funclearn._lanes._memory import restorer
 
 __all__ = ["runner"]
@@ -25,7 +25,7 @@ def runner(
     size: int,
     devices: Sequence[Device],
 ) -> Callable[[Sequence[Array | np.ndarray]], list[Any]]:
-    """Makes what runs a block, on the device that has been idle the longest.
+    """Makes what runs a block, on the device that runs the fewest.
 
     Args:
         closed: a single lane.
@@ -34,8 +34,8 @@ def runner(
         devices: all there are.
 
     Returns:
-        `inputs -> outputs`, which threads may call, as many at once as `n_threads`
-        says; inputs are as `to_host` shows them, outputs are ready.
+        `inputs -> outputs`, which threads may call; inputs are as `to_host` shows them,
+        outputs are ready.
     """
     restorers = list(map(restorer, dtypes))
     blocks: dict[Device, Callable[..., list[Any]]] = {}
@@ -48,16 +48,20 @@ def runner(
         blocks[device] = functools.partial(compiled, consts)
 
     run_all(compile_for, devices, Clock())
-    idle = collections.deque([*devices] * n_threads(len(devices)))
+    busy, lock = dict.fromkeys(devices, 0), threading.Lock()
 
     def run(inputs: Sequence[Array | np.ndarray]) -> list[Any]:
-        device = idle.popleft()
-        with default_device(device):
-            pairs = zip(restorers, inputs, strict=True)
-            # What XLA need not take over from NumPy itself it begins at once.
-            outputs = blocks[device]([jnp.asarray(restore(x)) for restore, x in pairs])
-            jax.block_until_ready(outputs)
-        idle.append(device)
-        return outputs
+        with lock:
+            device = min(busy, key=busy.__getitem__)
+            busy[device] += 1
+        try:
+            with default_device(device):
+                pairs = zip(restorers, inputs, strict=True)
+                # What XLA need not take over from NumPy itself it begins at once.
+                arrays = [jnp.asarray(restore(data)) for restore, data in pairs]
+                return jax.block_until_ready(blocks[device](arrays))
+        finally:
+            with lock:
+                busy[device] -= 1
 
     return run

@@ -18,6 +18,7 @@ from jaxtyping import PyTree
 
 from funclearn import _display
 from funclearn._display import Progress, SeenLanes
+from funclearn._lanes._spread import Spread
 
 __all__ = ["MakeScore", "Watch", "watching"]
 
@@ -57,7 +58,7 @@ class Watch:
         self._scores = None if score is None else jax.jit(jax.vmap(score))
         self._structure = jax.tree.structure(lane)
 
-    def begin(self, elsewhere: int) -> None:
+    def begin(self, elsewhere: int = 0) -> None:
         """Starts the clock, unless it runs.
 
         Args:
@@ -92,7 +93,11 @@ class Watch:
 
 @contextlib.contextmanager
 def watching(
-    progress: object, lanes: int, make_score: MakeScore, direction: str = "min"
+    progress: object,
+    lanes: int,
+    make_score: MakeScore,
+    direction: str = "min",
+    spread: Spread | None = None,
 ) -> Iterator[Watch | None]:
     """Opens a display for lanes, and closes it.
 
@@ -101,11 +106,12 @@ def watching(
         lanes: the number of all.
         make_score: what the best so far goes by.
         direction: `"min"`, or `"max"` if more is better.
+        spread: where the lanes run; the first process alone shows them, its own ones.
 
     Yields:
         What to tell of the lanes; None if nothing is shown.
     """
-    if progress is False:
+    if progress is False or (spread is not None and spread.process):
         yield None
         return
     with _display.progress(progress) as display:

@@ -125,7 +125,8 @@ def sweep(
     spread = spread_of(mesh, folder)
     make_score = functools.partial(score_for, best_by)
     lanes = np.broadcast_shapes(*(index.shape for index in indices.values()))
-    with watching(progress, math.prod(lanes), make_score, best_direction) as watch:
+    shown = progress, math.prod(lanes), make_score, best_direction, spread
+    with watching(*shown) as watch:
         result = _run(run, values, indices, block_size, watch, spread)
     if not jax.tree.leaves(result):
         raise TypeError(f"run must return arrays or numbers; got {result!r}.")

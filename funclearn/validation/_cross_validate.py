@@ -1,16 +1,18 @@
 """Training once a split, all splits as lanes."""
 
+import os
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh
 from jaxtyping import Array, Bool, PRNGKeyArray, PyTree
 
 from funclearn import _programs, data
 from funclearn._checks import check_key, check_same_structure, leading_length
-from funclearn._lanes import map_blocks, watching
+from funclearn._lanes import map_blocks, spread_of, watching
 from funclearn._types import Batch
 from funclearn._weights import total_of
 from funclearn.objectives import loss_of
@@ -31,6 +33,8 @@ def cross_validate(
     train: Bool[Array, "splits n"] | np.ndarray | None = None,
     evaluate: Callable[[PyTree, PyTree], PyTree],
     progress: object = False,
+    mesh: Mesh | None = None,
+    folder: str | os.PathLike[str] | None = None,
 ) -> CrossValidation:
     """Trains once a split and evaluates on both of its parts, all in one call.
 
@@ -56,6 +60,8 @@ def cross_validate(
             a dictionary with the loss under `"loss"`; `make_evaluation` makes one.
         progress: True shows how many splits are done and the lowest validation loss so
             far, as `sweep` does; results have the same bits.
+        mesh: devices over which the splits are dealt out, as for `sweep`.
+        folder: where splits that are done are kept, likewise.
 
     Returns:
         The losses of every split, in the order of `held_out`, and all other entries of
@@ -67,7 +73,8 @@ def cross_validate(
         ValueError: if the shape of masks is not `(splits, n)`, a part of a split is
             empty, it trains on a row that it holds out, or what `run` returns differs
             in shape between splits.
-        KeyboardInterrupt: at once on Ctrl-C, as in `sweep`.
+        KeyboardInterrupt: at once on Ctrl-C, as in `sweep`; RuntimeError,
+            CheckpointError and OSError likewise.
 
     Example:
         >>> def run(train, held_out, key):
@@ -85,6 +92,7 @@ def cross_validate(
     """
     check_key("key", key)
     dataset = data.existing(dataset)
+    spread = spread_of(mesh, folder)
     n_rows = leading_length("dataset", dataset)
     splits = read_splits(held_out, train, dataset, n_rows)
     rows = _Rows(
@@ -98,8 +106,13 @@ def cross_validate(
     lane = _programs.kept(_lane, (run, evaluate))
     _check_alike(lane, rows)
     groups = list(rows.groups())
-    with watching(progress, len(splits), lambda _: _validation_loss) as watch:
-        parts = [map_blocks(lane, *rows.lanes(group), watch=watch) for group in groups]
+    places = [spread and spread.within(f"splits-{n}") for n in range(len(groups))]
+    shown = progress, len(splits), lambda _: _validation_loss, "min", spread
+    with watching(*shown) as watch:
+        parts = [
+            map_blocks(lane, *rows.lanes(group), watch=watch, spread=place)
+            for group, place in zip(groups, places, strict=True)
+        ]
     back = np.argsort(np.concatenate(groups))
     metrics, fitted, weights = jax.tree.map(
         lambda *leaves: jnp.concatenate(leaves)[back], *parts

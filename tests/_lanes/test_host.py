@@ -25,14 +25,14 @@ N_THREADS = 3
 @pytest.fixture
 def threads(monkeypatch):
     monkeypatch.setattr(host, "_WORTH_THREADS", 0.0)
-    monkeypatch.setattr(host, "_n_threads", lambda: N_THREADS)
+    monkeypatch.setattr(host, "n_threads", lambda _: N_THREADS)
 
 
 def test_threads_change_no_bit(monkeypatch):
     grid = {"learning_rate": np.tile(RATES, 40)}
     alone = sweep(run_of("line"), grid, block_size=16).result
     monkeypatch.setattr(host, "_WORTH_THREADS", 0.0)
-    monkeypatch.setattr(host, "_n_threads", lambda: 4)
+    monkeypatch.setattr(host, "n_threads", lambda _: 4)
     assert equal(alone, sweep(run_of("line"), grid, block_size=16).result)
 
 

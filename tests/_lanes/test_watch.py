@@ -54,7 +54,7 @@ def test_several_maps_add_up(monkeypatch):
 
 def test_it_moves_while_threads_run_and_the_caller_alone_shows_it(monkeypatch):
     monkeypatch.setattr(host, "_WORTH_THREADS", 0.0)
-    monkeypatch.setattr(host, "_n_threads", lambda: 3)
+    monkeypatch.setattr(host, "n_threads", lambda _: 3)
     monkeypatch.setattr(host, "_LOOKS", 0.01)
     display = Display()
     with watching(display, 6, itself) as watch:

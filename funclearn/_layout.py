@@ -1,7 +1,7 @@
 """Where arrays lie, if several devices hold a part each and XLA chooses the layout.
 
 It chooses what it is not told, operation by operation. Nothing here moves anything
-that lies on one device, or over a mesh whose axes are explicit or more than one.
+that lies on one device, or over a mesh of explicit axes.
 """
 
 import jax
@@ -25,11 +25,19 @@ def everywhere(array: Array) -> Array:
 
 
 def spread(array: Array) -> Array:
-    """An array whose rows are dealt out to the devices, if these divide them."""
+    """An array whose rows are dealt out to the devices, if these divide them.
+
+    Over a mesh of several axes it is left as it is.
+    """
     mesh = _mesh_of(array)
-    if mesh is None or not array.shape or len(array) % mesh.size:
+    if mesh is None or not array.shape or len(mesh.axis_names) > 1:
         return array
-    return _laid(array, mesh, PartitionSpec(*mesh.axis_names))
+    # Brought together first: XLA would deal out the numbers of the rows otherwise,
+    # and gather these again for every leaf.
+    whole = _laid(array, mesh, PartitionSpec())
+    if len(array) % mesh.size:
+        return whole
+    return _laid(whole, mesh, PartitionSpec(*mesh.axis_names))
 
 
 def _mesh_of(array: Array) -> AbstractMesh | None:
@@ -37,7 +45,7 @@ def _mesh_of(array: Array) -> AbstractMesh | None:
     if not isinstance(array, Tracer):
         return None
     mesh = jax.typeof(array).sharding.mesh
-    return mesh if mesh.axis_types == (AxisType.Auto,) and mesh.size > 1 else None
+    return mesh if set(mesh.axis_types) == {AxisType.Auto} and mesh.size > 1 else None
 
 
 def _laid(array: Array, mesh: AbstractMesh, spec: PartitionSpec) -> Array:

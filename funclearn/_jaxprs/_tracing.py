@@ -9,7 +9,15 @@ from jax.core import ShapedArray, Tracer, eval_jaxpr
 from jax.experimental.xla_metadata import set_xla_metadata
 from jaxtyping import PyTree
 
-__all__ = ["ShapedArray", "Tracer", "eval_jaxpr", "is_key", "marked", "split_constants"]
+__all__ = [
+    "ShapedArray",
+    "Tracer",
+    "eval_jaxpr",
+    "hoisted",
+    "is_key",
+    "marked",
+    "split_constants",
+]
 
 
 def is_key(dtype: Any) -> bool:
@@ -26,6 +34,33 @@ def split_constants(jaxpr: Any) -> tuple[Any, list[Any]]:
     inside = jaxpr.jaxpr
     arguments = [*inside.constvars, *inside.invars]
     return inside.replace(constvars=[], invars=arguments), list(jaxpr.consts)
+
+
+def hoisted(
+    function: Callable[..., PyTree], *arguments: PyTree
+) -> tuple[Callable[..., PyTree], list[Any], PyTree, Any]:
+    """Takes apart a function and what it closed over.
+
+    What is mapped or differentiated must be an argument, not in a closure.
+
+    Args:
+        function: traced once.
+        *arguments: what to trace it with, or their types.
+
+    Returns:
+        `(captured, *arguments) -> result`, what the function closed over, the types of
+        the result, and the jaxpr that it was traced to.
+    """
+    closed, shapes = jax.make_jaxpr(function, return_shape=True)(*arguments)
+    structure = jax.tree.structure(shapes)
+    jaxpr, captured = split_constants(closed)
+
+    def call(captured: list[Any], *arguments: PyTree) -> PyTree:
+        results = eval_jaxpr(jaxpr, (), *captured, *jax.tree.leaves(arguments))
+        return jax.tree.unflatten(structure, results)
+
+    types = jax.tree.unflatten(structure, closed.out_avals)
+    return call, captured, types, closed.jaxpr
 
 
 def marked(

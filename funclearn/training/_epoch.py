@@ -9,6 +9,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
 from funclearn._checks import check_batch_size
+from funclearn._layout import everywhere
 from funclearn._signatures import takes_keyword
 from funclearn._types import Batch, Scalar
 from funclearn._weights import ratio, total_of, weights_of
@@ -130,7 +131,7 @@ def make_scanned(
         state, info = train_step(carry[0], batch)
         if not weighed:
             return (state, info), info.loss
-        count = total_of(batch, len(rows))
+        count = total_of(jax.tree.map(everywhere, batch), len(rows))
         return (state, info), jnp.stack([count * info.loss, count])
 
     return step

@@ -19,7 +19,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, PyTree
 
-from funclearn._jaxprs import eval_jaxpr, split_constants
+from funclearn._jaxprs import hoisted
 from funclearn._programs import debugging
 from funclearn.training._lanes import Choose, any_lane, choose_lanes, select, where
 from funclearn.training._missing import missing
@@ -135,22 +135,12 @@ def _closed(
 ) -> tuple[Callable[..., PyTree], list[PyTree], PyTree, PyTree]:
     """Takes a body apart.
 
-    What is mapped or differentiated must be an argument, not in a closure.
-
     Returns:
         `(captured, state) -> (state, row)`, what the body closed over, the types of
         what it returns, and by leaf of the state whether the body changes it.
     """
-    closed, shapes = jax.make_jaxpr(body, return_shape=True)(state)
-    structure = jax.tree.structure(shapes)
-    jaxpr, captured = split_constants(closed)
-
-    def call(captured: list[PyTree], state: PyTree) -> tuple[PyTree, PyTree]:
-        results = eval_jaxpr(jaxpr, (), *captured, *jax.tree.leaves(state))
-        return jax.tree.unflatten(structure, results)
-
-    types = jax.tree.unflatten(structure, closed.out_avals)
-    pairs = zip(closed.jaxpr.invars, closed.jaxpr.outvars, strict=False)
+    call, captured, types, jaxpr = hoisted(body, state)
+    pairs = zip(jaxpr.invars, jaxpr.outvars, strict=False)
     return call, captured, types, [given is not got for given, got in pairs]
 
 

@@ -15,6 +15,7 @@ from funclearn._types import (
     Scalar,
     ValueAndGrad,
 )
+from funclearn.training._blocks import loss_over, means_over
 from funclearn.training._loss_scale import steeper, unscaled
 from funclearn.training._refusals import check_function, check_gradient, check_loss
 from funclearn.training._update import trained
@@ -43,11 +44,18 @@ class Slope(NamedTuple):
 _MakeSlope: TypeAlias = Callable[..., Slope]
 
 
-def make_slope(objective: Objective, gradient: GradientMethod) -> _MakeSlope:
+def make_slope(
+    objective: Objective, gradient: GradientMethod, blocks: int | None = None
+) -> _MakeSlope:
     """Makes `(params, batch, key, scale=None) -> slope`.
 
     Where there is a scale, derivatives by the chain rule are multiplied by it from the
     loss on; the gradient that is returned is divided by it again.
+
+    Args:
+        objective: what to minimise.
+        gradient: how the gradient is had.
+        blocks: of how many blocks of rows it is made; None makes it at once.
 
     Raises:
         TypeError: if `gradient` makes no function of parameters, batch and key.
@@ -82,6 +90,42 @@ def make_slope(objective: Objective, gradient: GradientMethod) -> _MakeSlope:
         if by_scale is not None:
             grads = unscaled(grads, by_scale)
         return Slope(loss, grads, params._replace(notes=notes), loss_here, method)
+
+    return slope if blocks is None else _over_blocks(blocks, slope, loss_at)
+
+
+def _over_blocks(blocks: int, slope_at: _MakeSlope, loss_at: Objective) -> _MakeSlope:
+    """The same over blocks, each of which notes by itself."""
+
+    def of_block(given: PyTree, rows: Batch, key: PyTree) -> PyTree:
+        params, scale = given
+        found = slope_at(params, rows, key, scale)
+        noted = isinstance(params, Noted)
+        return found.loss, found.grads, found.params.notes if noted else None
+
+    def loss_of_block(given: PyTree, rows: Batch, key: PyTree) -> Scalar:
+        free, params = given
+        return loss_at(with_trainable(params, free), rows, key)
+
+    def slope(
+        params: Params, batch: Batch, key: PRNGKeyArray, scale: Scalar | None = None
+    ) -> Slope:
+        def found_at(free: Params, batch: Batch, key: PyTree) -> PyTree:
+            given = with_trainable(params, free), scale
+            return means_over(blocks, of_block, given, batch, key)
+
+        def loss_here(free: Params, batch: Batch, key: PyTree) -> Scalar:
+            return loss_over(blocks, loss_of_block, (free, params), batch, key)
+
+        def value_and_grad(
+            free: Params, batch: Batch, key: PyTree
+        ) -> tuple[Scalar, Params]:
+            return found_at(free, batch, key)[:2]
+
+        loss, grads, notes = found_at(trainable(params), batch, key)
+        if isinstance(params, Noted):
+            params = params._replace(notes=notes)
+        return Slope(loss, grads, params, loss_here, value_and_grad)
 
     return slope
 

@@ -15,11 +15,10 @@ __all__ = ["dealt_out", "with_weights_everywhere"]
 
 def dealt_out(batch: Batch) -> Batch:
     """A minibatch, its rows dealt out to the devices, if these divide them."""
-    # Brought together first: XLA would deal out the numbers of the rows otherwise,
-    # and gather these again for every leaf.
-    whole = jax.tree.map(everywhere, batch)
-    dealt = jax.tree.map(spread, whole)
-    return dealt._replace(weights=whole.weights) if _one_a_row(batch) else dealt
+    dealt = jax.tree.map(spread, batch)
+    if not _one_a_row(batch):
+        return dealt
+    return dealt._replace(weights=everywhere(batch.weights))
 
 
 def with_weights_everywhere(data: Batch) -> Batch:

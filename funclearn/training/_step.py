@@ -8,7 +8,12 @@ import optax
 from jaxtyping import Array, PyTree
 
 from funclearn import _jaxprs, gradients
-from funclearn._checks import check_floating, check_key, check_same_structure
+from funclearn._checks import (
+    check_floating,
+    check_key,
+    check_same_structure,
+    integer_at_least,
+)
 from funclearn._notes import has_averages, own, trainable, with_trainable
 from funclearn._types import (
     Batch,
@@ -37,6 +42,7 @@ def make_train_step(
     gradient: GradientMethod = gradients.autodiff,
     ema: ScalarLike | None = None,
     swa: range | None = None,
+    blocks: int | None = None,
 ) -> TrainStep:
     """Joins an objective, an optimizer and a way to the gradient to one update.
 
@@ -65,6 +71,24 @@ def make_train_step(
             of either kind are held in `state.params`, beside the parameters
             (`funclearn.training.averaged` and `latest` read them); a model's own
             floating-point notes are averaged with the weights.
+        blocks: a number of blocks of rows, such as 8, of which every batch's gradient
+            is made, so that a run on a CPU has the same bits on all numbers of devices
+            and processes that divide it, and on one without a mesh. None makes it as
+            XLA likes, to rounding the same; see below.
+
+    The rows of the data, sharded over a mesh of axes of type Auto, say which devices
+    there are; so does `jax.set_mesh`. Every device evaluates its blocks one after the
+    other, their losses and gradients are gathered, and added in one order, weighted by
+    what their rows count. So the objective must be a mean over rows, as those of
+    `make_objective` are. Where `blocks` does not divide the rows of a `Dataset`, copies
+    of its last row, of weight 0, are added: the loss must take weights, and what a
+    model does to all rows of a batch together sees them. The n-th block, from 0, is
+    given `jax.random.fold_in(key, n)`. What a model notes every block notes by itself,
+    from the notes before the step: the mean of the blocks is kept where it is
+    floating-point, the first block's otherwise, and batch normalisation normalises
+    every block by itself. It takes the memory of `blocks` gradients on every device,
+    and about 1.05 to 8 times as long as without. Validation data must be replicated
+    where bits of their evaluation matter, as to a rule that stops by it.
 
     Returns:
         `train_step(state, batch) -> (state, StepInfo(loss, grads))`, pure; `fit` gives
@@ -75,9 +99,12 @@ def make_train_step(
 
     Raises:
         TypeError: if `objective` or `gradient` is not a function of its arguments,
-            `optimizer` not an optimizer, `ema` no number or `swa` no range.
-        ValueError: if `ema` is not in [0, 1), `swa` not a range of epochs, or both are
-            given.
+            `optimizer` not an optimizer, `ema` no number, `swa` no range, or `blocks`
+            no integer.
+        ValueError: if `ema` is not in [0, 1), `swa` not a range of epochs, both are
+            given, or `blocks` is less than 1; while tracing, if it is no multiple of
+            the number of devices, or does not divide the number of rows of data that
+            are no `Dataset`.
 
     Example:
         >>> optimizer = optax.sgd(0.1)
@@ -90,7 +117,10 @@ def make_train_step(
         9.0 6.0 2.4
     """
     _check_parts(objective, optimizer, gradient)
-    slope_at, averaging = make_slope(objective, gradient), make_averaging(ema, swa)
+    if blocks is not None:
+        blocks = integer_at_least("blocks", blocks, 1)
+    slope_at = make_slope(objective, gradient, blocks)
+    averaging = make_averaging(ema, swa)
 
     def train_step(
         state: TrainState, batch: Batch, *, evaluation: PyTree = None

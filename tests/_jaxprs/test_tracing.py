@@ -38,3 +38,21 @@ def test_keys_are_told_from_numbers():
 def test_there_is_nothing_else():
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = _jaxprs.nothing
+
+
+def test_a_function_is_taken_apart_from_what_it_closed_over():
+    def function(scale, captured):
+        def inner(x, y):
+            return {"product": scale * captured * x, "same": y}
+
+        call, values, types, jaxpr = _jaxprs.hoisted(inner, X, 1.0)
+        assert types["product"].shape == X.shape
+        assert jaxpr.outvars[1] is jaxpr.invars[1]
+        # Of other values than it was traced with, and other devices or lanes too.
+        return call([2 * value for value in values], X, 3.0), len(values)
+
+    (result, n_values) = function(jnp.float32(2), jnp.arange(3.0))
+    assert n_values == 2 and result["same"] == 3
+    np.testing.assert_allclose(result["product"], 4 * 2 * np.arange(3.0) * X)
+    slope = jax.grad(lambda scale: function(scale, X)[0]["product"].sum())(2.0)
+    np.testing.assert_allclose(slope, 4 * np.sum(np.square(X)), rtol=1e-6)

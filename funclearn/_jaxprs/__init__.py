@@ -66,6 +66,7 @@ if TYPE_CHECKING:
         while_of,
     )
     from funclearn._jaxprs._segments import in_segments
+    from funclearn._jaxprs._sharing import without_repetition
     from funclearn._jaxprs._tangents import TangentLoop, tangent_loop
 
 __all__ = [
@@ -116,6 +117,7 @@ __all__ = [
     "vary_as",
     "varying_axes",
     "while_of",
+    "without_repetition",
 ]
 
 __getattr__, __dir__ = _lazy.attach(
@@ -150,6 +152,7 @@ __getattr__, __dir__ = _lazy.attach(
         ),
         "one_way": "funclearn._jaxprs._forward",
         "in_segments": "funclearn._jaxprs._segments",
+        "without_repetition": "funclearn._jaxprs._sharing",
         **dict.fromkeys(("TangentLoop", "tangent_loop"), "funclearn._jaxprs._tangents"),
         **dict.fromkeys(
             (

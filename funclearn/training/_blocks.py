@@ -16,7 +16,7 @@ from jax.sharding import AbstractMesh
 from jaxtyping import Array, Float, PyTree
 
 from funclearn._checks import leading_length
-from funclearn._jaxprs import hoisted
+from funclearn._jaxprs import hoisted, without_repetition
 from funclearn._types import Batch, Params, Scalar
 from funclearn._weights import ratio, total_of
 from funclearn.training._dealing import dealt, of_every_block
@@ -55,6 +55,7 @@ def means_over(
 
     # XLA takes apart a loop of one trip, and mixes what it finds with its surroundings.
     @as_unit
+    @without_repetition
     def share(more: PyTree, number: Array, rows: Batch) -> tuple[Array, list[Array]]:
         captured, *given = more
         leaves = jax.tree.leaves(call(captured, number, rows, *given))

@@ -1,6 +1,6 @@
 """One train step for every optimizer: formulas, masks, line searches, refusals."""
 
-from typing import Any
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -239,3 +239,12 @@ def test_masks_freeze_parameters(optimizer):
         np.testing.assert_allclose(
             run.state.params.bias, np.mean(train.targets), rtol=1e-4
         )
+
+
+@pytest.mark.usefixtures("plain_annotations")
+def test_blocks_are_a_number_of_them():
+    for blocks in (True, 2.5, "8"):
+        with pytest.raises(TypeError, match="blocks must be an integer"):
+            fl.make_train_step(OBJECTIVE, SGD, blocks=cast(Any, blocks))
+    with pytest.raises(ValueError, match="blocks must be at least 1; got 0"):
+        fl.make_train_step(OBJECTIVE, SGD, blocks=0)

@@ -6,6 +6,7 @@ from typing import NamedTuple, TypeAlias
 from jaxtyping import PRNGKeyArray, PyTree
 
 from funclearn import gradients
+from funclearn._checks import integer_at_least
 from funclearn._notes import Noted, bound, trainable, with_trainable
 from funclearn._types import (
     Batch,
@@ -58,8 +59,12 @@ def make_slope(
         blocks: of how many blocks of rows it is made; None makes it at once.
 
     Raises:
-        TypeError: if `gradient` makes no function of parameters, batch and key.
+        TypeError: if `gradient` makes no function of parameters, batch and key, or
+            `blocks` is no integer.
+        ValueError: if `blocks` is less than 1.
     """
+    if blocks is not None:
+        blocks = integer_at_least("blocks", blocks, 1)
 
     def loss_at(params: Params, batch: Batch, key: PyTree) -> Scalar:
         return check_loss(objective(params, batch, key))

@@ -12,7 +12,6 @@ from funclearn._checks import (
     check_floating,
     check_key,
     check_same_structure,
-    integer_at_least,
 )
 from funclearn._notes import has_averages, own, trainable, with_trainable
 from funclearn._types import (
@@ -117,10 +116,8 @@ def make_train_step(
         9.0 6.0 2.4
     """
     _check_parts(objective, optimizer, gradient)
-    if blocks is not None:
-        blocks = integer_at_least("blocks", blocks, 1)
-    slope_at = make_slope(objective, gradient, blocks)
     averaging = make_averaging(ema, swa)
+    slope_at = make_slope(objective, gradient, blocks)
 
     def train_step(
         state: TrainState, batch: Batch, *, evaluation: PyTree = None
@@ -134,14 +131,12 @@ def make_train_step(
         slope = slope_at(before, batch, key, scale)
         loss, grads, free = slope.loss, slope.grads, trainable(slope.params)
         keywords = {"value": loss, "grad": grads, "epoch": state.epoch}
-        if evaluation is not None:
-            keywords["evaluation"] = evaluation
+        keywords |= {} if evaluation is None else {"evaluation": evaluation}
         keywords |= _functions(slope, batch, key)
         updates, opt_state = update(optimizer, grads, state.opt_state, free, keywords)
         params, made = _updated(slope.params, updates, opt_state), True
         if scale is not None:
-            made = all_finite(grads)
-            params = chosen(made, params, before)
+            params = chosen(made := all_finite(grads), params, before)
         if averaging is not None:
             params = averaging.updated(state, params, made)
         state = state._replace(params=params, opt_state=opt_state, step=state.step + 1)

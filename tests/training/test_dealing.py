@@ -10,7 +10,7 @@ from jax.sharding import AxisType, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 import funclearn as fl
-from funclearn.training._dealing import dealt, of_every_block, on_all_devices
+from funclearn.training._dealing import dealt, of_every_block
 
 
 def mesh_of(*lengths, kind=AxisType.Auto):
@@ -105,15 +105,3 @@ def test_devices_must_divide_blocks():
     with pytest.raises(ValueError, match="multiple of the number of devices, 3; got 8"):
         jax.jit(lambda rows: sums(8, rows[:16], 2.0))(rows)
     assert jax.jit(lambda rows: sums(6, rows, 2.0))(rows).shape == (6,)
-
-
-def test_what_is_whole_on_all_devices_is_summed_alike():
-    values = np.random.default_rng(0).normal(size=1024).astype(np.float32)
-    rows = spread(values, mesh_of(8), "data")
-
-    def total(rows):
-        return jnp.sum(on_all_devices(rows))
-
-    assert collectives(total, rows) == 1
-    assert jax.jit(total)(rows) == jax.jit(total)(values)
-    assert on_all_devices(values) is values

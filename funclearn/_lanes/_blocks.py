@@ -24,7 +24,7 @@ from funclearn._lanes._host import Clock, run_all
 from funclearn._lanes._keeping import keeping
 from funclearn._lanes._memory import adopt, empty, to_host
 from funclearn._lanes._runner import runner
-from funclearn._lanes._spread import Results, Spread, agree, exchange
+from funclearn._lanes._spread import Results, Spread, agree, check_unspread, exchange
 from funclearn._lanes._watch import Watch
 from funclearn._programs import kept, remembered
 
@@ -84,11 +84,7 @@ def map_blocks(
         results = _run_blocks(traced.jaxpr, lanes, size, watch, spread)
         return jax.tree.unflatten(jax.tree.structure(traced.out_info), results)
 
-    if spread is not None:
-        raise ValueError(
-            "mesh and folder must be None under jax.jit and other transformations, "
-            "where lanes are a part of what is transformed."
-        )
+    check_unspread(spread)
 
     def call(inputs: list[Array]) -> PyTree:
         lane = jax.tree.unflatten(jax.tree.structure(values), inputs)
@@ -209,17 +205,6 @@ def _run_blocks(
         if watch is not None:
             watch.begin(lanes.number - len(own))
         run = runner(closed, dtypes, size, spread.devices)
-
-        def block(start: int) -> None:
-            numbers = own[np.minimum(np.arange(start, start + size), len(own) - 1)]
-            outputs = run(lanes.take(numbers))
-            rows = own[start : start + size]
-            for array, output in zip(arrays, outputs, strict=True):
-                array[rows] = to_host(output)[: len(rows)]
-            results.done[rows] = True
-            if watch is not None:
-                watch.take(outputs, len(rows))
-
         clock = _clock(closed, size, spread.devices[0])
         looking = [one for one in (watch, keeper) if one is not None]
 
@@ -227,6 +212,7 @@ def _run_blocks(
             for one in looking:
                 one.look()
 
+        block = _block(run, lanes, own, size, results, watch)
         run_all(block, range(0, len(own), size), clock, look, len(spread.devices))
         if watch is not None:
             watch.look()
@@ -235,3 +221,26 @@ def _run_blocks(
         [array.reshape((*lanes.shape, *array.shape[1:])) for array in arrays],
         [aval.dtype for aval in closed.out_avals],
     )
+
+
+def _block(
+    run: Callable[..., list[Any]],
+    lanes: _Lanes,
+    own: np.ndarray,
+    size: int,
+    results: Results,
+    watch: Watch | None,
+) -> Callable[[int], None]:
+    """Makes what runs the lanes from a place on, and puts their results in."""
+
+    def block(start: int) -> None:
+        numbers = own[np.minimum(np.arange(start, start + size), len(own) - 1)]
+        outputs = run(lanes.take(numbers))
+        rows = own[start : start + size]
+        for array, output in zip(results.arrays, outputs, strict=True):
+            array[rows] = to_host(output)[: len(rows)]
+        results.done[rows] = True
+        if watch is not None:
+            watch.take(outputs, len(rows))
+
+    return block

@@ -8,13 +8,13 @@ from typing import NamedTuple
 
 import jax
 import numpy as np
-from jax.sharding import Mesh
+from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Bool, Int
 
 from funclearn._lanes._device import Device
 from funclearn._words import described
 
-__all__ = ["Results", "Spread", "agree", "exchange", "spread_of"]
+__all__ = ["Results", "Spread", "agree", "check_unspread", "exchange", "spread_of"]
 
 
 class Results(NamedTuple):
@@ -37,12 +37,14 @@ class Spread(NamedTuple):
         processes: how many share the lanes.
         process: the number of this one among them.
         folder: where they are kept; None if they are not.
+        one_each: of every process that shares the lanes a device, in their order.
     """
 
     devices: tuple[Device, ...] = (None,)
     processes: int = 1
     process: int = 0
     folder: Path | None = None
+    one_each: tuple[Device, ...] = ()
 
     def within(self, name: str) -> "Spread":
         """The same, with a folder in its folder."""
@@ -77,14 +79,29 @@ def spread_of(mesh: object, folder: object) -> Spread | None:
             f"{described(mesh)}."
         )
     own = jax.process_index()
-    holders = sorted({device.process_index for device in mesh.devices.flat})
+    one_each = {device.process_index: device for device in mesh.devices.flat}
+    holders = sorted(one_each)
     if holders not in ([own], list(range(jax.process_count()))):
         raise ValueError(
             "mesh must have devices of this process alone or of all "
             f"{jax.process_count()}; it has some of the processes {holders}."
         )
     at = holders.index(own)
-    return Spread(tuple(mesh.local_devices), len(holders), at, place)
+    sharing = tuple(one_each[one] for one in holders)
+    return Spread(tuple(mesh.local_devices), len(holders), at, place, sharing)
+
+
+def check_unspread(spread: Spread | None) -> None:
+    """Refuses to spread lanes that are traced.
+
+    Raises:
+        ValueError: if they were to be.
+    """
+    if spread is not None:
+        raise ValueError(
+            "mesh and folder must be None under jax.jit and other transformations, "
+            "where lanes are a part of what is transformed."
+        )
 
 
 def exchange(results: Results, spread: Spread) -> None:
@@ -96,7 +113,7 @@ def exchange(results: Results, spread: Spread) -> None:
     if spread.processes == 1:
         return
     with _lost(results, spread):
-        everywhere = _from_all(results.done)
+        everywhere = _from_all(results.done, spread)
         owner = everywhere.argmax(0)
         numbers = [np.flatnonzero(owner == one) for one in range(spread.processes)]
         longest = max(map(len, numbers))
@@ -105,7 +122,7 @@ def exchange(results: Results, spread: Spread) -> None:
             # As bytes, which no conversion changes.
             row = array.dtype.itemsize * array[0].size
             sent = array[mine].reshape(-1).view(np.uint8).reshape(longest, row)
-            for rows, got in zip(numbers, _from_all(sent), strict=True):
+            for rows, got in zip(numbers, _from_all(sent, spread), strict=True):
                 part = np.ascontiguousarray(got[: len(rows)]).view(array.dtype)
                 array[rows] = part.reshape(len(rows), *array.shape[1:])
         results.done[:] = True
@@ -116,13 +133,19 @@ def agree(results: Results, spread: Spread) -> np.ndarray:
     if spread.processes == 1 or spread.folder is None:
         return results.done.copy()
     with _lost(results, spread):
-        return np.any(_from_all(results.done), axis=0, keepdims=False)
+        return np.any(_from_all(results.done, spread), axis=0, keepdims=False)
 
 
-def _from_all(array: np.ndarray) -> np.ndarray:
-    from jax.experimental import multihost_utils
-
-    return np.asarray(multihost_utils.process_allgather(array))
+def _from_all(array: np.ndarray, spread: Spread) -> np.ndarray:
+    """What every process has there, along a new axis 0."""
+    mesh = Mesh(np.array(spread.one_each), ("process",), (AxisType.Auto,))
+    own = jax.make_array_from_process_local_data(
+        NamedSharding(mesh, PartitionSpec("process")),
+        array[None],
+        (spread.processes, *array.shape),
+    )
+    everywhere = NamedSharding(mesh, PartitionSpec())
+    return np.asarray(jax.jit(lambda x: x, out_shardings=everywhere)(own))
 
 
 @contextlib.contextmanager

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from jax.sharding import AxisType
 
-from funclearn._lanes import _runner
+from funclearn._lanes import _runner, _spread
 from funclearn._lanes._spread import Results, Spread, agree, exchange, spread_of
 from funclearn.sweeps import sweep
 from funclearn.validation import cross_validate, leave_one_out
@@ -86,12 +86,10 @@ class Peers:
     """Other processes, by what they would send."""
 
     def __init__(self, monkeypatch, *sent):
-        from jax.experimental import multihost_utils
-
         self.sent = list(sent)
-        monkeypatch.setattr(multihost_utils, "process_allgather", self.gather)
+        monkeypatch.setattr(_spread, "_from_all", self.gather)
 
-    def gather(self, array):
+    def gather(self, array, _):
         other = self.sent.pop(0)
         if isinstance(other, Exception):
             raise other
@@ -146,7 +144,8 @@ def test_bad_places_are_refused(tmp_path):
 def test_a_mesh_of_some_processes_is_refused(monkeypatch):
     mesh = mesh_of(2)
     monkeypatch.setattr(jax, "process_count", lambda: 3)
-    assert spread_of(mesh, None) == Spread(tuple(jax.devices()[:2]))
+    own = tuple(jax.devices()[:2])
+    assert spread_of(mesh, None) == Spread(own, one_each=own[1:])
     monkeypatch.setattr(jax, "process_index", lambda: 1)
     with pytest.raises(ValueError, match=r"all 3; it has some of the processes \[0\]"):
         spread_of(mesh, None)

@@ -6,6 +6,7 @@ from experiments.harness._resuming import Resumable
 from experiments.harness._settings import (
     Count,
     Counts,
+    Devices,
     Fraction,
     Momentum,
     NotNegative,
@@ -19,6 +20,7 @@ from experiments.harness._settings import (
 __all__ = [
     "Count",
     "Counts",
+    "Devices",
     "Fraction",
     "Momentum",
     "NotNegative",

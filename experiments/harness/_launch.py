@@ -16,6 +16,7 @@ from experiments.harness._programs import CompilationCache, keep_programs
 from experiments.harness._refusals import in_one_line, parsed, until_refused
 from experiments.harness._report import Experiment, describe, perform
 from experiments.harness._resuming import Resumable
+from experiments.harness._settings import Settings
 from experiments.harness._streams import write_what_fits
 from experiments.harness._summary import Summary
 
@@ -91,6 +92,8 @@ def _program(experiment: Experiment) -> str:
 def _run(experiment: Experiment, options: Sequence[str]) -> int:
     arguments = _arguments_of(experiment, options)
     terminal = _terminal.console()
+    if isinstance(arguments.config, Settings):
+        arguments.config.prepare()
     _terminal.show_device(terminal)
     command = shlex.join([*_program(experiment).split(), *options])
     require_writable(arguments.out, experiment.name)

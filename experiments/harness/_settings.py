@@ -7,6 +7,7 @@ from typing import Annotated, TypeAlias
 __all__ = [
     "Count",
     "Counts",
+    "Devices",
     "Fraction",
     "Momentum",
     "NotNegative",
@@ -47,6 +48,7 @@ class Range:
 
 # A million epochs, rows or runs end within minutes; more is a slip of the keyboard.
 Count: TypeAlias = Annotated[int, Range(1, 10**6)]
+Devices: TypeAlias = Annotated[int, Range(1, 256)]
 Counts: TypeAlias = Annotated[tuple[int, ...], Range(1, 10**6)]
 Seed: TypeAlias = Annotated[int, Range(0, 2**31 - 1)]
 # float32 has numbers from 1e-38 to 3e38; squares of these must be numbers too.
@@ -75,6 +77,9 @@ class Settings:
             for allowed in getattr(hint, "__metadata__", ()):
                 if isinstance(allowed, Range):
                     _check(name, getattr(self, name), allowed)
+
+    def prepare(self) -> None:
+        """Does what must be done before JAX begins; nothing, unless a `Config` does."""
 
 
 def _check(name: str, value: float | tuple[float, ...], allowed: Range) -> None:

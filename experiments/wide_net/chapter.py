@@ -21,7 +21,7 @@ import optax
 
 import funclearn as fl
 from experiments._torch_random import neuromatch_data, neuromatch_network
-from experiments.harness import Count, Momentum, Positive, Resumable
+from experiments.harness import Count, Devices, Momentum, Positive, Resumable
 from funclearn.models import WideNetParams, wide_net
 
 SOURCES = ("Neuromatch, Gradient Descent and AutoGrad",)
@@ -39,6 +39,17 @@ class Config(Resumable):
     """Learning rate."""
     momentum: Momentum = 0.9
     """Momentum."""
+    # They make no other run, but for roundings.
+    devices: Devices = dataclasses.field(default=1, compare=False)
+    """Number of devices to train on; a CPU is divided into as many."""
+    blocks: Count | None = dataclasses.field(default=None, compare=False)
+    """Blocks of rows that the gradient is made of, so that the bits of the run are the
+    same on any number of devices; by default it is made at once."""
+
+    def prepare(self) -> None:
+        """Divides the CPU."""
+        if self.devices > 1:
+            jax.config.update("jax_num_cpu_devices", self.devices)
 
 
 class Result(NamedTuple):
@@ -52,6 +63,7 @@ class Result(NamedTuple):
         torch_params: the parameters at its end.
         differences: the relative differences between the losses, of the epochs that
             both runs have.
+        alone: the run on one device, where the one made here was on several.
     """
 
     data: fl.Dataset
@@ -60,6 +72,7 @@ class Result(NamedTuple):
     torch_losses: np.ndarray
     torch_params: WideNetParams
     differences: np.ndarray
+    alone: fl.Run | None
 
 
 def initial_params() -> WideNetParams:
@@ -74,21 +87,34 @@ def torch_run() -> tuple[np.ndarray, WideNetParams]:
         return run["losses"], WideNetParams(*last)
 
 
-def train(params: WideNetParams, data: fl.Dataset, config: Config) -> fl.Run:
+def train(
+    params: WideNetParams, data: fl.Dataset, config: Config, blocks: int | None
+) -> fl.Run:
     """Minimises the mean squared error by gradient descent with momentum."""
     optimizer = optax.sgd(config.learning_rate, config.momentum)
     objective = fl.make_objective(wide_net, fl.losses.mse)
-    step = fl.make_train_step(objective, optimizer)
+    step = fl.make_train_step(objective, optimizer, blocks=blocks)
     state = fl.init_state(jax.random.key(0), params, optimizer)
     return config.fit("wide_net", step, state, data, epochs=config.epochs)
+
+
+def _trained(params: WideNetParams, data: fl.Dataset, config: Config) -> fl.Run:
+    static = "config", "blocks"
+    return config.compiled(train, *static)(params, data, config, config.blocks)
 
 
 def study(config: Config) -> Result:
     """Trains the network, and holds its losses against PyTorch's."""
     start, data = initial_params(), fl.Dataset(*map(jnp.asarray, neuromatch_data()))
-    run = jax.device_get(config.compiled(train, "config")(start, data, config))
+    alone, given = None, (start, data)
+    if config.devices > 1:
+        mesh = fl.devices.mesh(config.devices)
+        once = dataclasses.replace(config, checkpoint_dir=None, resume=False)
+        alone = jax.device_get(_trained(start, data, once))
+        given = fl.devices.replicate(start, mesh), fl.devices.shard(data, mesh)
+    run = jax.device_get(_trained(*given, config))
     torch_losses, torch_params = torch_run()
     losses = run.history.loss
     shared = min(len(losses), len(torch_losses))
     differences = np.abs(losses[:shared] / torch_losses[:shared] - 1)
-    return Result(data, start, run, torch_losses, torch_params, differences)
+    return Result(data, start, run, torch_losses, torch_params, differences, alone)

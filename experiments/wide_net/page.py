@@ -1,5 +1,6 @@
 """The network's curve, its losses beside PyTorch's, and its parameters."""
 
+import hashlib
 from functools import partial
 
 import jax
@@ -15,7 +16,8 @@ from funclearn.models import WideNetParams, wide_net
 
 def run(config: Config) -> Outcome:
     """Trains the network, and holds its losses and parameters against PyTorch's."""
-    data, start, trained, torch_losses, torch_params, differences = study(config)
+    result = study(config)
+    data, start, trained, torch_losses, torch_params, differences, alone = result
     losses, params = trained.history.loss, trained.state.params
     return Outcome(
         computed={"wide-net-first-loss": losses[0]},
@@ -40,8 +42,28 @@ def run(config: Config) -> Outcome:
             f"The first loss is {losses[0]:.9f}, that of epoch {len(losses)} "
             f"{trained.final.loss:.9f}.",
             _beside_torch(differences),
+            *(() if alone is None else (_beside_one_device(trained, alone, config),)),
         ),
     )
+
+
+def _beside_one_device(run: fl.Run, alone: fl.Run, config: Config) -> str:
+    hashes = [_hash(one) for one in (run, alone)]
+    where = f"On {config.devices} devices"
+    if hashes[0] == hashes[1]:
+        return f"{where} the run has the bits that it has on one: SHA-256 {hashes[0]}."
+    apart = np.max(np.abs(run.history.loss / alone.history.loss - 1))
+    return (
+        f"{where} the losses differ from those on one by at most {apart:.1e} of their "
+        f"size. SHA-256 of losses and parameters: {hashes[0]}, on one {hashes[1]}."
+    )
+
+
+def _hash(run: fl.Run) -> str:
+    """The first digits of the SHA-256 of a run's losses and parameters."""
+    leaves = jax.tree.leaves((run.history.loss, run.state.params))
+    numbers = b"".join(np.asarray(leaf).tobytes() for leaf in leaves)
+    return hashlib.sha256(numbers).hexdigest()[:16]
 
 
 def _beside_torch(differences: np.ndarray) -> str:

@@ -144,10 +144,9 @@ def _run(
     """Maps `run` over the lanes, once for every combination of static values."""
     static = [name for name, given in values.items() if isinstance(given, Static)]
     traced = {name: given for name, given in values.items() if name not in static}
+    mapped = functools.partial(map_blocks, run, block_size=block_size, watch=watch)
     if not static:
-        return map_blocks(
-            run, traced, indices, block_size=block_size, watch=watch, spread=spread
-        )
+        return mapped(traced, indices, spread=spread)
     shape = next(iter(indices.values())).shape
     flat = {name: index.reshape(-1) for name, index in indices.items()}
     chosen = np.stack([flat[name] for name in static], axis=1)
@@ -158,15 +157,8 @@ def _run(
         chosen = zip(static, combination, strict=True)
         fixed = {name: values[name][at] for name, at in chosen}
         positions = {name: flat[name][group] for name in traced}
-        part = map_blocks(
-            run,
-            traced,
-            positions,
-            static=fixed,
-            block_size=block_size,
-            watch=watch,
-            spread=spread and spread.within(f"static-{len(parts)}"),
-        )
+        place = spread and spread.within(f"static-{len(parts)}")
+        part = mapped(traced, positions, static=fixed, spread=place)
         # Of static values alone there is one lane, and no axis for it.
         if not traced:
             part = jax.tree.map(lambda leaf: leaf[None], part)

@@ -95,10 +95,9 @@ def cross_validate(
     spread = spread_of(mesh, folder)
     n_rows = leading_length("dataset", dataset)
     splits = read_splits(held_out, train, dataset, n_rows)
+    dataset = data.as_dataset("dataset", dataset)
     rows = _Rows(
-        jax.tree.map(
-            lambda leaf: jnp.asarray(leaf)[None], data.as_dataset("dataset", dataset)
-        ),
+        jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], dataset),
         splits,
         jax.random.split(key, len(splits)),
     )

@@ -9,6 +9,7 @@ import pytest
 import funclearn
 from benchmarks import _record, quote
 from experiments import NAMES
+from tests.runs import bits
 
 README = (Path(__file__).parents[1] / "README.md").read_text("utf-8")
 
@@ -49,10 +50,16 @@ def test_the_training_examples_run(tmp_path, monkeypatch):
     ran(EXAMPLES[3], names)
     saved = funclearn.checkpoints.latest(tmp_path / "run")
     assert saved is not None and saved.step == 20_000
+    ran(EXAMPLES[4], names)
+    assert names["mesh"].size == 8
+    where = names["step"], names["state"], names["train"]
+    alone = funclearn.fit(*where, epochs=1000)
+    assert bits(names["made"].state) == bits(alone.state)
+    assert len(names["swept"].result.loss) == 11 and Path("lanes").is_dir()
 
 
 def test_the_gradient_example_passes_and_can_fail():
-    names = ran(EXAMPLES[4], {})
+    names = ran(EXAMPLES[5], {})
     names["test_gradient"]()
     right = names["by_hand"]
     names["by_hand"] = lambda params, batch: {

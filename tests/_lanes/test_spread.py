@@ -12,6 +12,7 @@ from funclearn._lanes import _runner, _spread
 from funclearn._lanes._spread import Results, Spread, agree, exchange, spread_of
 from funclearn.sweeps import sweep
 from funclearn.validation import cross_validate, leave_one_out
+from tests.processes import run_in_processes
 from tests.runs import RATES, RUNS, descend, equal, readings, run_of
 
 
@@ -124,6 +125,32 @@ def test_a_lost_process_is_told(monkeypatch, folder, advice):
     lost = f"one of 2 processes was lost.*1 of 3 are done in this one.*{advice}"
     with pytest.raises(RuntimeError, match=lost):
         exchange(results, Spread(processes=2, folder=folder))
+
+
+def test_lanes_have_the_same_bits_in_all_processes(tmp_path):
+    program = f"""
+        from funclearn import devices
+        from funclearn.sweeps import sweep
+        from tests.runs import RATES, Display, bits, run_of
+
+        run, grid = run_of("line that stops"), {{"learning_rate": RATES}}
+        alone = bits(sweep(run, grid, block_size=2).result)
+        how = {{"mesh": devices.mesh(), "folder": {str(tmp_path)!r}, "block_size": 2}}
+        display = Display()
+        assert bits(sweep(run, grid, progress=display, **how).result) == alone
+        assert bool(display.seen) == (number == 0)
+        if number == 0:
+            assert (display.seen[-1].lane, display.seen[-1].lanes) == (6, 6)
+        # Each of them has kept its own lanes, and is given those of the other.
+        assert bits(sweep(run, grid, **how).result) == alone
+    """
+    run_in_processes(program)
+    own = {"folder": tmp_path, "block_size": 2}
+    result = sweep(run_of("line that stops"), {"learning_rate": RATES}, **own).result
+    alone = sweep(run_of("line that stops"), {"learning_rate": RATES}, block_size=2)
+    assert equal(result, alone.result)
+    kept = sorted(place.name for place in tmp_path.glob("process-*"))
+    assert kept == ["process-0", "process-1"]
 
 
 def test_bad_places_are_refused(tmp_path):

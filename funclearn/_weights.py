@@ -56,9 +56,6 @@ def check_weights(name: str, data: Batch, *, padding: bool = False) -> None:
     weights = weights_of(data)
     if weights is None or not is_known(weights):
         return
-    # Of an array over several processes each of them knows a part.
-    if not getattr(weights, "is_fully_addressable", True):
-        return
     values = np.asarray(as_array(f"{name}.weights", weights))
     check_real(f"{name}.weights", values)
     values = values.astype(np.float64)

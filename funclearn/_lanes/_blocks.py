@@ -201,9 +201,10 @@ def _run_blocks(
     with keeping(spread, results, closed, inputs, size) as keeper:
         # A block runs until the last of its lanes stops, and like ones stop together.
         order = lanes.neighbours()
-        own = spread.own(order[~agree(results, spread)[order]], size)
+        left = order[~agree(results, spread)[order]]
+        own = spread.own(left, size)
         if watch is not None:
-            watch.begin(lanes.number - len(own))
+            watch.begin(lanes.number - len(left), len(left) - len(own))
         run = runner(closed, dtypes, size, spread.devices)
         clock = _clock(closed, size, spread.devices[0])
         looking = [one for one in (watch, keeper) if one is not None]

@@ -45,6 +45,7 @@ class Watch:
         self._seen = SeenLanes(0, lanes, None, math.nan)
         self._scores: Callable[[PyTree], PyTree] | None = None
         self._began: float | None = None
+        self._kept = 0
         # The threads append to it, and the one that waits takes from it.
         self._blocks: collections.deque[tuple[int, float, float]] = collections.deque()
 
@@ -58,13 +59,16 @@ class Watch:
         self._scores = None if score is None else jax.jit(jax.vmap(score))
         self._structure = jax.tree.structure(lane)
 
-    def begin(self, elsewhere: int = 0) -> None:
+    def begin(self, kept: int = 0, elsewhere: int = 0) -> None:
         """Starts the clock, unless it runs.
 
         Args:
-            elsewhere: of how many more lanes nothing will be told.
+            kept: how many more lanes are done already.
+            elsewhere: of how many more nothing will be told.
         """
-        self._seen = self._seen._replace(lanes=self._seen.lanes - elsewhere)
+        done, lanes = self._seen.lane + kept, self._seen.lanes - elsewhere
+        self._seen = self._seen._replace(lane=done, lanes=lanes)
+        self._kept += kept
         self._began = self._began or time.monotonic()
 
     def take(self, outputs: Sequence[ArrayLike], number: int) -> None:
@@ -86,7 +90,7 @@ class Watch:
             self._seen = self._seen._replace(
                 lane=done,
                 best=None if math.isnan(best) else best,
-                rate=done / seconds if seconds > 0 else math.nan,
+                rate=(done - self._kept) / seconds if seconds > 0 else math.nan,
             )
         self._display.show(self._seen)
 

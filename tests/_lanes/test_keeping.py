@@ -10,7 +10,7 @@ import pytest
 from funclearn import checkpoints
 from funclearn._lanes import _keeping as keeping
 from funclearn.sweeps import sweep
-from tests.runs import KEY, RATES, bits, equal, readings, run_of
+from tests.runs import KEY, RATES, Display, bits, equal, readings, run_of
 
 GRID = {"learning_rate": RATES}
 
@@ -57,6 +57,16 @@ def test_it_goes_on_with_the_lanes_that_are_missing(tmp_path, at_once):
     run.seen.clear()
     assert equal(sweep(run, GRID, block_size=1, folder=tmp_path).result, result)
     assert not run.seen
+
+
+def test_lanes_that_are_kept_are_shown_as_done(tmp_path, at_once):
+    run = interrupted(tmp_path, 5)
+    run.left, run.seen, shown = -1, [], Display()
+    sweep(run, GRID, block_size=1, folder=tmp_path, progress=shown)
+    last = shown.seen[-1]
+    assert last.lane == last.lanes == len(RATES) and last.rate > 0
+    sweep(run, GRID, block_size=1, folder=tmp_path, progress=(again := Display()))
+    assert again.seen[-1].share == 1
 
 
 def test_all_that_a_run_returns_is_kept_to_the_bit(tmp_path):

@@ -43,8 +43,9 @@ def weighed(
     if not takes_keyword(function, "weights"):
         raise TypeError(
             f"{name} must take a keyword weights, as the losses and metrics of "
-            "funclearn do, since the data have weights (funclearn.losses.mean_of makes "
-            f"a loss that does); got {described(function)}."
+            "funclearn do, since the data have weights, or rows that were added for "
+            "devices or blocks to divide them (funclearn.losses.mean_of makes a loss "
+            f"that does); got {described(function)}."
         )
     return lambda predictions, targets: function(predictions, targets, weights=weights)
 

@@ -57,6 +57,20 @@ def make_train_step(
     fast ones are trained. Of a model that takes notes (`funclearn.models.Noted`) the
     optimizer, its masks and the gradient see the part that is trained alone.
 
+    With `blocks`, the rows of the data, sharded over a mesh of axes of type Auto, say
+    which devices there are; so does `jax.set_mesh`. Every device evaluates its blocks
+    one after the other, their losses and gradients are gathered, and added in one
+    order, weighted by what their rows count. So the objective must be a mean over rows,
+    as those of `make_objective` are. Where `blocks` does not divide the rows of a
+    `Dataset`, copies of its last row, of weight 0, are added: the loss must take
+    weights, and what a model does to all rows of a batch together sees them. The n-th
+    block, from 0, is given `jax.random.fold_in(key, n)`. What a model notes every block
+    notes by itself, from the notes before the step: the mean of the blocks is kept
+    where it is floating-point, the first block's otherwise, and batch normalisation
+    normalises every block by itself. It takes the memory of `blocks` gradients on every
+    device, and about 1.05 to 8 times as long as without. Validation data must be
+    replicated where bits of their evaluation matter, as to a rule that stops by it.
+
     Args:
         objective: `(params, batch, key) -> scalar`.
         optimizer: any optax gradient transformation.
@@ -73,21 +87,7 @@ def make_train_step(
         blocks: a number of blocks of rows, such as 8, of which every batch's gradient
             is made, so that a run on a CPU has the same bits on all numbers of devices
             and processes that divide it, and on one without a mesh. None makes it as
-            XLA likes, to rounding the same; see below.
-
-    The rows of the data, sharded over a mesh of axes of type Auto, say which devices
-    there are; so does `jax.set_mesh`. Every device evaluates its blocks one after the
-    other, their losses and gradients are gathered, and added in one order, weighted by
-    what their rows count. So the objective must be a mean over rows, as those of
-    `make_objective` are. Where `blocks` does not divide the rows of a `Dataset`, copies
-    of its last row, of weight 0, are added: the loss must take weights, and what a
-    model does to all rows of a batch together sees them. The n-th block, from 0, is
-    given `jax.random.fold_in(key, n)`. What a model notes every block notes by itself,
-    from the notes before the step: the mean of the blocks is kept where it is
-    floating-point, the first block's otherwise, and batch normalisation normalises
-    every block by itself. It takes the memory of `blocks` gradients on every device,
-    and about 1.05 to 8 times as long as without. Validation data must be replicated
-    where bits of their evaluation matter, as to a rule that stops by it.
+            XLA likes, to rounding the same.
 
     Returns:
         `train_step(state, batch) -> (state, StepInfo(loss, grads))`, pure; `fit` gives

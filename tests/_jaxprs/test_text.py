@@ -1,29 +1,26 @@
 """Programs as text."""
 
-import re
-
 import jax
 import jax.numpy as jnp
 
 from funclearn._jaxprs import text_of
 
 
-@jax.custom_jvp
-def square(x):
-    return x * x
+class Told:
+    """What JAX may write down."""
 
+    def __init__(self, address):
+        self.address = address
 
-square.defjvp(
-    lambda primals, tangents: (square(*primals), 2 * primals[0] * tangents[0])
-)
+    def __str__(self):
+        return f"f=<function f at {self.address:#x}> b=0x10"
 
 
 def test_a_program_is_told_without_addresses():
-    jaxpr = jax.make_jaxpr(square)(1.0)
-    assert re.search("0x[0-9a-f]{6}", str(jaxpr))
-    assert not re.search("0x[0-9a-f]{6}", text_of(jaxpr))
+    one, other = map(Told, (0x7F001234, 0x7F00ABCD))
+    assert text_of(one) == text_of(other) == "f=<function f> b=0x10"
 
 
 def test_other_programs_have_other_texts():
-    one, other = (jax.make_jaxpr(function)(1.0) for function in (square, jnp.sin))
+    one, other = (jax.make_jaxpr(function)(1.0) for function in (jnp.cos, jnp.sin))
     assert text_of(one) != text_of(other)

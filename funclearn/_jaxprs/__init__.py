@@ -44,6 +44,11 @@ if TYPE_CHECKING:
     )
 
     from funclearn._jaxprs._cache import is_whole, kept_in, reset_cache
+    from funclearn._jaxprs._clusters import (
+        backends_exist,
+        detected,
+        process_of,
+    )
     from funclearn._jaxprs._dependence import carried, depends, leading
     from funclearn._jaxprs._equations import (
         argument_names,
@@ -82,11 +87,13 @@ __all__ = [
     "While",
     "apply",
     "argument_names",
+    "backends_exist",
     "bind",
     "called",
     "carried",
     "close",
     "depends",
+    "detected",
     "eval_jaxpr",
     "frames",
     "function_name",
@@ -105,6 +112,7 @@ __all__ = [
     "marked",
     "one_way",
     "primitives",
+    "process_of",
     "reads",
     "reset_cache",
     "scan_of",
@@ -139,6 +147,10 @@ __getattr__, __dir__ = _lazy.attach(
         ),
         **dict.fromkeys(
             ("is_whole", "kept_in", "reset_cache"), "funclearn._jaxprs._cache"
+        ),
+        **dict.fromkeys(
+            ("backends_exist", "detected", "process_of"),
+            "funclearn._jaxprs._clusters",
         ),
         **dict.fromkeys(
             ("carried", "depends", "leading"), "funclearn._jaxprs._dependence"

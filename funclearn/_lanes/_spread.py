@@ -14,7 +14,15 @@ from jaxtyping import Bool, Int
 from funclearn._lanes._device import Device
 from funclearn._words import described
 
-__all__ = ["Results", "Spread", "agree", "check_unspread", "exchange", "spread_of"]
+__all__ = [
+    "Results",
+    "Spread",
+    "agree",
+    "check_unspread",
+    "exchange",
+    "from_all",
+    "spread_of",
+]
 
 
 class Results(NamedTuple):
@@ -113,7 +121,7 @@ def exchange(results: Results, spread: Spread) -> None:
     if spread.processes == 1:
         return
     with _lost(results, spread):
-        everywhere = _from_all(results.done, spread)
+        everywhere = from_all(results.done, spread.one_each)
         owner = everywhere.argmax(0)
         numbers = [np.flatnonzero(owner == one) for one in range(spread.processes)]
         longest = max(map(len, numbers))
@@ -122,7 +130,7 @@ def exchange(results: Results, spread: Spread) -> None:
             # As bytes, which no conversion changes.
             row = array.dtype.itemsize * array[0].size
             sent = array[mine].reshape(-1).view(np.uint8).reshape(longest, row)
-            for rows, got in zip(numbers, _from_all(sent, spread), strict=True):
+            for rows, got in zip(numbers, from_all(sent, spread.one_each), strict=True):
                 part = np.ascontiguousarray(got[: len(rows)]).view(array.dtype)
                 array[rows] = part.reshape(len(rows), *array.shape[1:])
         results.done[:] = True
@@ -133,16 +141,21 @@ def agree(results: Results, spread: Spread) -> np.ndarray:
     if spread.processes == 1 or spread.folder is None:
         return results.done.copy()
     with _lost(results, spread):
-        return np.any(_from_all(results.done, spread), axis=0, keepdims=False)
+        return np.any(from_all(results.done, spread.one_each), axis=0, keepdims=False)
 
 
-def _from_all(array: np.ndarray, spread: Spread) -> np.ndarray:
-    """What every process has there, along a new axis 0."""
-    mesh = Mesh(np.array(spread.one_each), ("process",), (AxisType.Auto,))
+def from_all(array: np.ndarray, one_each: tuple[Device, ...]) -> np.ndarray:
+    """What every process has there, along a new axis 0.
+
+    Args:
+        array: of one shape and dtype in all of them.
+        one_each: of every process a device, in their order.
+    """
+    mesh = Mesh(np.array(one_each), ("process",), (AxisType.Auto,))
     own = jax.make_array_from_process_local_data(
         NamedSharding(mesh, PartitionSpec("process")),
         array[None],
-        (spread.processes, *array.shape),
+        (len(one_each), *array.shape),
     )
     everywhere = NamedSharding(mesh, PartitionSpec())
     return np.asarray(jax.jit(lambda x: x, out_shardings=everywhere)(own))

@@ -5,8 +5,10 @@ the parts up. So a run on many devices is that of one but for the order in which
 are summed; rows are drawn in the same order, and noise and dropout are the same.
 """
 
+from funclearn.devices._initialise import initialise
 from funclearn.devices._mesh import mesh
 from funclearn.devices._replicate import replicate
 from funclearn.devices._shard import shard
+from funclearn.devices._worker import worker
 
-__all__ = ["mesh", "replicate", "shard"]
+__all__ = ["initialise", "mesh", "replicate", "shard", "worker"]

@@ -88,7 +88,7 @@ class Peers:
 
     def __init__(self, monkeypatch, *sent):
         self.sent = list(sent)
-        monkeypatch.setattr(_spread, "_from_all", self.gather)
+        monkeypatch.setattr(_spread, "from_all", self.gather)
 
     def gather(self, array, _):
         other = self.sent.pop(0)

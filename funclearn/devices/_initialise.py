@@ -1,0 +1,139 @@
+"""Several processes become one run."""
+
+import atexit
+import math
+import os
+import socket
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+
+from funclearn._checks import integer_at_least, positive_number
+from funclearn._jaxprs import backends_exist, detected
+from funclearn.devices._alike import check_alike, facts
+from funclearn.devices._meeting import host_and_port, meet, wait_for_ends
+
+__all__ = ["initialise"]
+
+_VARIABLES = {"processes": "JAX_NUM_PROCESSES", "process": "JAX_PROCESS_ID"}
+_LONGEST, _LONGEST_IF_FAILED = 60.0, 5.0
+
+
+def initialise(
+    coordinator: str | None = None,
+    processes: int | None = None,
+    process: int | None = None,
+    *,
+    timeout: float | int = 60,
+    heartbeat: int = 10,
+    same: Mapping[str, Any] | None = None,
+) -> None:
+    """Makes this process one of those that run the same script; before all else of JAX.
+
+    What is not given is read from JAX_COORDINATOR_ADDRESS, JAX_NUM_PROCESSES and
+    JAX_PROCESS_ID, or from the cluster that JAX detects: SLURM, Open MPI, Kubernetes,
+    TPUs. Where there is none, and where there is one process, it does nothing, so that
+    the same script runs alone.
+
+    Beyond `jax.distributed.initialize`: a port that is taken, and processes that do not
+    come, are exceptions, where JAX ends the process; all are checked to run alike; when
+    one is lost the others go on until they need it (`jax_enable_recoverability`); and
+    at its end process 0, without which JAX ends the others, waits for them for up to a
+    minute.
+
+    Args:
+        coordinator: host and port of process 0, which must be free there.
+        processes: how many there are.
+        process: the number of this one, from 0.
+        timeout: for how many seconds to wait for the others.
+        heartbeat: after how many seconds without a sign a process is taken for lost.
+        same: what else must be the same in all processes, such as a configuration and
+            `funclearn.checkpoints.fingerprint(data)`; whatever JSON holds.
+
+    Raises:
+        TypeError: if an argument is of the wrong type, or JSON does not hold `same`.
+        ValueError: if a number is out of range, `coordinator` has no port, or some are
+            given and others not to be found; or, in all processes, if they differ in
+            the versions of Python, jax, jaxlib and funclearn, in the script, or in
+            `same`.
+        OSError: in process 0, if the port is taken.
+        TimeoutError: if the others do not come.
+        RuntimeError: if it was called before, or JAX has made an operation; with
+            several processes.
+
+    Example:
+        >>> fl.devices.initialise(same={"learning rate": 0.1})
+        >>> jax.process_count()
+        1
+    """
+    own = facts(same)
+    timeout = positive_number("timeout", timeout)
+    heartbeat = integer_at_least("heartbeat", heartbeat, 1)
+    place = _place(coordinator, processes, process, timeout)
+    if place is None:
+        return
+    if jax.distributed.is_initialized() or backends_exist():
+        raise RuntimeError(
+            "funclearn.devices.initialise() must be called once, before the first "
+            "operation of JAX; it was called before, or after one."
+        )
+    coordinator, processes, process = place
+    connections = meet(coordinator, processes, process, timeout)
+    # Else JAX ends all processes as soon as one is lost.
+    jax.config.update("jax_enable_recoverability", True)
+    jax.distributed.initialize(
+        coordinator,
+        processes,
+        process,
+        initialization_timeout=math.ceil(timeout),
+        heartbeat_timeout_seconds=heartbeat,
+    )
+    atexit.register(_end, process, connections)
+    check_alike(own)
+
+
+def _place(
+    coordinator: str | None, processes: int | None, process: int | None, timeout: float
+) -> tuple[str, int, int] | None:
+    """Where the processes meet, how many they are, and which this is; None if alone."""
+    given = (
+        coordinator or os.environ.get("JAX_COORDINATOR_ADDRESS"),
+        _number("processes", processes, 1),
+        _number("process", process, 0),
+    )
+    known = None not in given
+    address, n, number = given if known else detected(*given, math.ceil(timeout))
+    if address is not None:
+        host_and_port(address)
+    if n is not None and number is not None and number >= n:
+        raise ValueError(f"process must be less than processes, {n}; got {number}.")
+    if n == 1 or (address, n, number) == (None, None, None):
+        return None
+    if address is None or n is None or number is None:
+        told = {"coordinator": address, "processes": n, "process": number}
+        raise ValueError(
+            "coordinator, processes and process must all be given where no cluster "
+            f"tells them; got {told}."
+        )
+    return address, n, number
+
+
+def _number(name: str, value: int | None, least: int) -> int | None:
+    """What was given, or what the environment says."""
+    told = os.environ.get(_VARIABLES[name]) if value is None else value
+    if told is None:
+        return None
+    if isinstance(told, str) and told.isdecimal():
+        told = int(told)
+    return integer_at_least(name, told, least)
+
+
+def _end(process: int, connections: list[socket.socket]) -> None:
+    """Leaves; as process 0, which JAX needs to be the last, once the others have."""
+    if process == 0:
+        # After an uncaught error others may wait for what this process will not do.
+        failed = hasattr(sys, "last_value")
+        wait_for_ends(connections, _LONGEST_IF_FAILED if failed else _LONGEST)
+    jax.distributed.shutdown()

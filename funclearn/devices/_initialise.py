@@ -18,6 +18,7 @@ from funclearn.devices._meeting import host_and_port, meet, wait_for_ends
 __all__ = ["initialise"]
 
 _VARIABLES = {"processes": "JAX_NUM_PROCESSES", "process": "JAX_PROCESS_ID"}
+_RECOVERABILITY = "jax_enable_recoverability"
 _LONGEST, _LONGEST_IF_FAILED = 60.0, 5.0
 
 
@@ -30,7 +31,9 @@ def initialise(
     heartbeat: int = 10,
     same: Mapping[str, Any] | None = None,
 ) -> None:
-    """Makes this process one of those that run the same script; before all else of JAX.
+    """Makes this process one of those that run the same script.
+
+    To be called before anything of JAX but its settings, such as the number of devices.
 
     What is not given is read from JAX_COORDINATOR_ADDRESS, JAX_NUM_PROCESSES and
     JAX_PROCESS_ID, or from the cluster that JAX detects: SLURM, Open MPI, Kubernetes,
@@ -44,7 +47,7 @@ def initialise(
     minute.
 
     Args:
-        coordinator: host and port of process 0, which must be free there.
+        coordinator: host and port of process 0; the port must be free there.
         processes: how many there are.
         process: the number of this one, from 0.
         timeout: for how many seconds to wait for the others.
@@ -60,8 +63,8 @@ def initialise(
             `same`.
         OSError: in process 0, if the port is taken.
         TimeoutError: if the others do not come.
-        RuntimeError: if it was called before, or JAX has made an operation; with
-            several processes.
+        RuntimeError: if there are several processes, and it was called before or JAX
+            has made an operation.
 
     Example:
         >>> fl.devices.initialise(same={"learning rate": 0.1})
@@ -72,17 +75,24 @@ def initialise(
     timeout = positive_number("timeout", timeout)
     heartbeat = integer_at_least("heartbeat", heartbeat, 1)
     place = _place(coordinator, processes, process, timeout)
-    if place is None:
-        return
+    if place is not None:
+        _join(*place, timeout, heartbeat)
+        check_alike(own)
+
+
+def _join(
+    coordinator: str, processes: int, process: int, timeout: float, heartbeat: int
+) -> None:
+    """Has JAX connect this process with the others."""
     if jax.distributed.is_initialized() or backends_exist():
         raise RuntimeError(
             "funclearn.devices.initialise() must be called once, before the first "
             "operation of JAX; it was called before, or after one."
         )
-    coordinator, processes, process = place
     connections = meet(coordinator, processes, process, timeout)
-    # Else JAX ends all processes as soon as one is lost.
-    jax.config.update("jax_enable_recoverability", True)
+    if hasattr(jax.config, _RECOVERABILITY):
+        # Else JAX ends all processes as soon as one is lost.
+        jax.config.update(_RECOVERABILITY, True)
     jax.distributed.initialize(
         coordinator,
         processes,
@@ -91,15 +101,16 @@ def initialise(
         heartbeat_timeout_seconds=heartbeat,
     )
     atexit.register(_end, process, connections)
-    check_alike(own)
 
 
 def _place(
     coordinator: str | None, processes: int | None, process: int | None, timeout: float
 ) -> tuple[str, int, int] | None:
     """Where the processes meet, how many they are, and which this is; None if alone."""
+    if coordinator is None:
+        coordinator = os.environ.get("JAX_COORDINATOR_ADDRESS")
     given = (
-        coordinator or os.environ.get("JAX_COORDINATOR_ADDRESS"),
+        coordinator,
         _number("processes", processes, 1),
         _number("process", process, 0),
     )
@@ -122,12 +133,12 @@ def _place(
 
 def _number(name: str, value: int | None, least: int) -> int | None:
     """What was given, or what the environment says."""
-    told = os.environ.get(_VARIABLES[name]) if value is None else value
-    if told is None:
-        return None
-    if isinstance(told, str) and told.isdecimal():
-        told = int(told)
-    return integer_at_least(name, told, least)
+    if value is None:
+        text = os.environ.get(_VARIABLES[name])
+        if text is None:
+            return None
+        return integer_at_least(name, int(text) if text.isdecimal() else text, least)
+    return integer_at_least(name, value, least)
 
 
 def _end(process: int, connections: list[socket.socket]) -> None:

@@ -94,18 +94,26 @@ def _guests(
         while missing:
             server.settimeout(_left(deadline))
             try:
-                guest = stack.enter_context(server.accept()[0])
-                guest.settimeout(1.0)
-                if missing.pop(guest.recv(_LONGEST), None) is not None:
-                    guests.append(guest)
+                guest, _ = server.accept()
             except OSError as error:
-                if time.monotonic() > deadline:
-                    numbers = ", ".join(map(str, missing.values()))
-                    raise TimeoutError(
-                        f"of {processes} processes these did not come to {address} "
-                        f"within {timeout:g} s: {numbers}."
-                    ) from error
+                numbers = ", ".join(map(str, missing.values()))
+                raise TimeoutError(
+                    f"of {processes} processes these did not come to {address} within "
+                    f"{timeout:g} s: {numbers}."
+                ) from error
+            if missing.pop(_said(guest), None) is None:
+                guest.close()
+            else:
+                guests.append(stack.enter_context(guest))
     return guests
+
+
+def _said(guest: socket.socket) -> bytes:
+    """The greeting of one who came, who may be anybody."""
+    with contextlib.suppress(OSError):
+        guest.settimeout(1.0)
+        return guest.recv(_LONGEST)
+    return b""
 
 
 def _listening(address: str) -> socket.socket:

@@ -23,7 +23,16 @@ with socket.create_server(("127.0.0.1", 0)) as free:
 
 export JAX_COORDINATOR_ADDRESS=127.0.0.1:$port JAX_NUM_PROCESSES=$processes
 workers=()
-trap 'kill "${workers[@]}" 2>/dev/null' EXIT
+
+end() {
+    kill "${workers[@]}" 2>/dev/null
+    for _ in {1..100}; do
+        [ -z "$(jobs -rp)" ] && return
+        sleep 0.1
+    done
+    kill -KILL "${workers[@]}" 2>/dev/null
+}
+trap end EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 for ((process = 0; process < processes; process++)); do

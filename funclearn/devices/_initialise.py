@@ -18,7 +18,12 @@ from funclearn.devices._meeting import host_and_port, meet, wait_for_ends
 __all__ = ["initialise"]
 
 _VARIABLES = {"processes": "JAX_NUM_PROCESSES", "process": "JAX_PROCESS_ID"}
-_RECOVERABILITY = "jax_enable_recoverability"
+_SETTINGS = {
+    # Else JAX ends all processes as soon as one is lost.
+    "jax_enable_recoverability": True,
+    # Else it takes SIGTERM for a notice alone, and the process does not end.
+    "jax_enable_preemption_service": False,
+}
 _LONGEST, _LONGEST_IF_FAILED = 60.0, 5.0
 
 
@@ -42,9 +47,10 @@ def initialise(
 
     Beyond `jax.distributed.initialize`: a port that is taken, and processes that do not
     come, are exceptions, where JAX ends the process; all are checked to run alike; when
-    one is lost the others go on until they need it (`jax_enable_recoverability`); and
-    at its end process 0, without which JAX ends the others, waits for them for up to a
-    minute.
+    one is lost the others go on until they need it (`jax_enable_recoverability`);
+    SIGTERM ends a process, where JAX only takes note (`jax_enable_preemption_service`);
+    and at its end process 0, without which JAX ends the others, waits for them for up
+    to a minute.
 
     Args:
         coordinator: host and port of process 0; the port must be free there.
@@ -90,9 +96,9 @@ def _join(
             "operation of JAX; it was called before, or after one."
         )
     connections = meet(coordinator, processes, process, timeout)
-    if hasattr(jax.config, _RECOVERABILITY):
-        # Else JAX ends all processes as soon as one is lost.
-        jax.config.update(_RECOVERABILITY, True)
+    for name, value in _SETTINGS.items():
+        if hasattr(jax.config, name):
+            jax.config.update(name, value)
     jax.distributed.initialize(
         coordinator,
         processes,

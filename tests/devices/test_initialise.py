@@ -1,6 +1,7 @@
 """Several processes become one run."""
 
 import re
+import signal
 
 import jax
 import pytest
@@ -46,13 +47,16 @@ time.sleep(number)
 """
 
 UNLIKE = """
-import sys
+import os, signal, sys, time
 from funclearn import devices
 number = int(sys.argv[2])
 try:
     devices.initialise(sys.argv[1], 2, number, same={"rate": 0.1 * (1 + number)})
 except ValueError as error:
-    print(error)
+    print(error, flush=True)
+if number == 1:
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(60)
 """
 
 
@@ -143,8 +147,10 @@ def test_all_processes_are_told_what_differs(tmp_path):
     scripts = [tmp_path / "one.py", tmp_path / "two.py"]
     for script, end in zip(scripts, ("", "# changed"), strict=True):
         script.write_text(UNLIKE + end, "utf-8")
-    for one in pair(*scripts):
-        assert one.status == 0, one.error
+    ended = pair(*scripts)
+    # The second ends itself by a signal, which the first does not wait for.
+    assert [one.status for one in ended] == [0, -signal.SIGTERM], ended[0].error
+    for one in ended:
         told = one.out.splitlines()[-1]
         assert "same['rate'] is 0.1 in process 0 and 0.2 in process 1" in told
         assert "the script's sha256 is" in told and "jax" not in told

@@ -1,5 +1,6 @@
 """How a process ends that is one of several."""
 
+import re
 import signal
 
 import pytest
@@ -15,7 +16,7 @@ from funclearn import devices
 number = int(sys.argv[2])
 
 def kill():
-    print(time.time(), flush=True)
+    print("at", time.time(), flush=True)
     os.kill(os.getpid(), signal.SIGKILL)
 
 def main():
@@ -27,8 +28,8 @@ def main():
         threading.Timer(0.2, kill).start()
     for step in range(10**9):
         total(rows).block_until_ready()
-        if number == 1 and FAULT == "raise" and step == 10:
-            print(time.time())
+        if number == 0 and FAULT == "raise" and step == 10:
+            print("at", time.time())
             raise ValueError("bad data")
 
 devices.worker(main)
@@ -102,15 +103,24 @@ def test_an_end_asked_for_keeps_its_status(error, several):
     assert caught.value is error
 
 
-@pytest.mark.parametrize(
-    "fault, status", [("kill", -signal.SIGKILL), ("raise", 1)], ids=["kill", "raise"]
-)
-def test_all_end_soon_after_one(fault, status, tmp_path):
-    script = tmp_path / "train.py"
-    script.write_text(f"FAULT = {fault!r}\n{TOGETHER}", "utf-8")
-    survivor, lost = pair(script, script)
-    assert (survivor.status, lost.status) == (75, status), survivor.error
-    began = float(lost.out.splitlines()[-1])
-    assert survivor.time - began < 2 and lost.time - began < 2
+def test_survivors_of_a_killed_process_end(tmp_path):
+    survivor, lost = together("kill", tmp_path)
+    assert (survivor.status, lost.status) == (75, -signal.SIGKILL), survivor.error
     assert "process 0 of 2 ends with status 75" in survivor.error
-    assert ("ValueError: bad data" in lost.error) == (fault == "raise")
+
+
+def test_nobody_waits_for_a_process_that_failed(tmp_path):
+    failed, survivor = together("raise", tmp_path)
+    assert failed.status == 1 and "ValueError: bad data" in failed.error
+    # Without process 0, JAX may be faster to end the others.
+    assert survivor.status in (75, -signal.SIGABRT), survivor.error
+
+
+def together(fault, folder):
+    """Two processes of which one ends, and the other within two seconds of it."""
+    script = folder / "train.py"
+    script.write_text(f"FAULT = {fault!r}\n{TOGETHER}", "utf-8")
+    ended = pair(script, script)
+    (began,) = re.findall(r"^at (.+)$", "\n".join(one.out for one in ended), re.M)
+    assert all(one.time - float(began) < 2 for one in ended), ended
+    return ended

@@ -59,7 +59,8 @@ def initialise(
         timeout: for how many seconds to wait for the others.
         heartbeat: after how many seconds without a sign a process is taken for lost.
         same: what else must be the same in all processes, such as a configuration and
-            `funclearn.checkpoints.fingerprint(data)`; whatever JSON holds.
+            `funclearn.checkpoints.fingerprint(data)` of arrays of NumPy's, since those
+            of JAX do not exist yet; whatever JSON holds.
 
     Raises:
         TypeError: if an argument is of the wrong type, or JSON does not hold `same`.

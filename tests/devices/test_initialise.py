@@ -8,7 +8,7 @@ import pytest
 
 from funclearn import devices
 from funclearn.devices import _initialise
-from tests.devices.processes import free_address, pair, started
+from tests.processes import free_address, pair, started
 
 ALONE = """
 import socket, sys

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from funclearn.devices import _meeting
-from tests.devices.processes import free_address
+from tests.processes import free_address
 
 
 class Meeting(threading.Thread):

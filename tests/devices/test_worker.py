@@ -7,7 +7,7 @@ import pytest
 
 from funclearn import devices
 from funclearn.devices import _worker
-from tests.devices.processes import pair
+from tests.processes import pair
 
 TOGETHER = """
 import os, signal, sys, threading, time

@@ -181,7 +181,7 @@ def call(trips):
 
 def interrupt():
     global sent
-    time.sleep(0.5)
+    time.sleep(2.0)  # by then, on a busy machine too, lanes run and are shown
     sent = time.monotonic()
     os.kill(os.getpid(), signal.SIGINT)
 

@@ -50,7 +50,7 @@ class Keeper:
         for place in sorted(self._folder.glob("process-*")):
             if checkpoints.latest(place) is None:
                 continue
-            like = self._state(self._results.done)
+            like = {"done": self._results.done, "lanes": self._results.arrays}
             kept = checkpoints.restore(place, like, config=self._config)
             new = np.flatnonzero(kept["done"] & ~self._results.done)
             for array, rows in zip(self._results.arrays, kept["lanes"], strict=True):

@@ -13,6 +13,7 @@ from jax.sharding import PartitionSpec as P
 import funclearn as fl
 from funclearn.gradients import accumulated, autodiff, with_notes
 from funclearn.models import Noted
+from tests.two_layers import OBJECTIVE, some_params
 
 KEY = jax.random.key(3)
 SIZES = [4, 10, 11, 30]
@@ -22,19 +23,6 @@ def some_rows():
     rng = np.random.default_rng(11)
     inputs, targets = rng.normal(size=(11, 3)), rng.normal(size=(11, 1))
     return fl.Dataset(jnp.asarray(inputs), jnp.asarray(targets))
-
-
-def some_params():
-    rng = np.random.default_rng(3)
-    return tuple(map(jnp.asarray, (rng.normal(size=(3, 2)), rng.normal(size=(2, 1)))))
-
-
-def apply(params, inputs):
-    return jnp.tanh(inputs @ params[0]) @ params[1]
-
-
-MODEL = fl.Model(lambda key: some_params(), apply)
-OBJECTIVE = fl.make_objective(MODEL, fl.losses.mse, penalty=fl.losses.l2(0.3))
 
 
 def assert_close(tree, other, rtol=1e-12):

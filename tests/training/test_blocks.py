@@ -12,6 +12,7 @@ from jax.sharding import PartitionSpec as P
 import funclearn as fl
 from funclearn.training._blocks import loss_over, means_over
 from tests.runs import bits
+from tests.two_layers import OBJECTIVE, some_params
 
 KEY = jax.random.key(3)
 BLOCKS = 4
@@ -32,19 +33,6 @@ def some_rows(n_rows, weights=False):
     inputs, targets = rng.normal(size=(n_rows, 3)), rng.normal(size=(n_rows, 1))
     weighed = rng.uniform(size=n_rows) if weights else None
     return fl.Dataset(jnp.asarray(inputs), jnp.asarray(targets), weighed)
-
-
-def some_params():
-    rng = np.random.default_rng(3)
-    return tuple(map(jnp.asarray, (rng.normal(size=(3, 2)), rng.normal(size=(2, 1)))))
-
-
-def apply(params, inputs):
-    return jnp.tanh(inputs @ params[0]) @ params[1]
-
-
-MODEL = fl.Model(lambda key: some_params(), apply)
-OBJECTIVE = fl.make_objective(MODEL, fl.losses.mse, penalty=fl.losses.l2(0.3))
 
 
 def slope(params, rows, key):

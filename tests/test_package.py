@@ -39,7 +39,15 @@ PUBLIC = [name for name in ENTRIES if not name.startswith("_")]
 FLOORS = (
     {"_lazy", "_locks", "_places", "_programs", "_tables", "_types", "_words", "_xla"},
     {"_jaxprs"},
-    {"_arrays", "_checks", "_display", "_layout", "_notes", "_signatures"},
+    {
+        "_arrays",
+        "_checks",
+        "_display",
+        "_layout",
+        "_notes",
+        "_processes",
+        "_signatures",
+    },
     {"_weights"},
     {"data", "losses", "metrics", "models"},
     {"objectives"},

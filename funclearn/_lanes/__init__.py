@@ -2,7 +2,7 @@
 
 from funclearn._lanes._blocks import map_blocks
 from funclearn._lanes._compilation import compile_block
-from funclearn._lanes._spread import Spread, from_all, spread_of
+from funclearn._lanes._spread import Spread, spread_of
 from funclearn._lanes._stages import cut
 from funclearn._lanes._watch import MakeScore, Watch, watching
 
@@ -12,7 +12,6 @@ __all__ = [
     "Watch",
     "compile_block",
     "cut",
-    "from_all",
     "map_blocks",
     "spread_of",
     "watching",

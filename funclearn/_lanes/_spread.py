@@ -8,10 +8,11 @@ from typing import NamedTuple
 
 import jax
 import numpy as np
-from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+from jax.sharding import Mesh
 from jaxtyping import Bool, Int
 
 from funclearn._lanes._device import Device
+from funclearn._processes import from_all
 from funclearn._words import described
 
 __all__ = [
@@ -20,7 +21,6 @@ __all__ = [
     "agree",
     "check_unspread",
     "exchange",
-    "from_all",
     "spread_of",
 ]
 
@@ -142,23 +142,6 @@ def agree(results: Results, spread: Spread) -> np.ndarray:
         return results.done.copy()
     with _lost(results, spread):
         return np.any(from_all(results.done, spread.one_each), axis=0, keepdims=False)
-
-
-def from_all(array: np.ndarray, one_each: tuple[Device, ...]) -> np.ndarray:
-    """What every process has there, along a new axis 0.
-
-    Args:
-        array: of one shape and dtype in all of them.
-        one_each: of every process a device, in their order.
-    """
-    mesh = Mesh(np.array(one_each), ("process",), (AxisType.Auto,))
-    own = jax.make_array_from_process_local_data(
-        NamedSharding(mesh, PartitionSpec("process")),
-        array[None],
-        (len(one_each), *array.shape),
-    )
-    everywhere = NamedSharding(mesh, PartitionSpec())
-    return np.asarray(jax.jit(lambda x: x, out_shardings=everywhere)(own))
 
 
 @contextlib.contextmanager

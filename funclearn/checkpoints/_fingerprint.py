@@ -2,10 +2,13 @@
 
 import hashlib
 import json
+from typing import Any
 
 import numpy as np
 from jaxtyping import PyTree
 
+from funclearn._jaxprs import is_key
+from funclearn._processes import is_spread, whole
 from funclearn.checkpoints._leaves import facts_of, numbers_of
 from funclearn.checkpoints._structure import structure_of
 
@@ -45,8 +48,13 @@ def fingerprint(data: PyTree) -> str:
     described = [nodes, {name: leaf[:3] for name, leaf in facts.items()}]
     digest = hashlib.sha256(json.dumps(described).encode())
     for name, leaf in structure.leaves.items():
-        digest.update(bytes_of(numbers_of(name, leaf)))
+        digest.update(bytes_of(numbers_of(name, _gathered(leaf))))
     return digest.hexdigest()
+
+
+def _gathered(leaf: Any) -> Any:
+    """What is spread over processes, as a whole; keys are not."""
+    return whole(leaf) if is_spread(leaf) and not is_key(leaf.dtype) else leaf
 
 
 def fingerprint_of(data: PyTree) -> str | None:

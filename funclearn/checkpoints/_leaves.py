@@ -6,8 +6,10 @@ from typing import Any, NamedTuple, TypeAlias
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Sharding
 
 from funclearn._jaxprs import Tracer, is_key
+from funclearn._processes import is_spread, local
 from funclearn._words import described
 from funclearn.checkpoints._errors import CheckpointError
 
@@ -122,7 +124,7 @@ def numbers_of(name: str, leaf: Any) -> np.ndarray:
     if isinstance(leaf, Tracer):
         raise TypeError(f"{name} is being traced; save outside of compiled functions.")
     if isinstance(leaf, jax.Array):
-        if not leaf.is_fully_addressable:
+        if is_spread(leaf):
             raise ValueError(
                 f"{name} is spread over several processes, of which each sees a part; "
                 "gather it first."
@@ -131,7 +133,7 @@ def numbers_of(name: str, leaf: Any) -> np.ndarray:
             raise ValueError(f"{name} was donated to a computation and holds nothing.")
         if is_key(leaf.dtype):
             leaf = jax.random.key_data(leaf)
-    numbers = np.asarray(leaf)
+    numbers = np.asarray(local(leaf))
     if numbers.dtype.byteorder == ">":
         numbers = numbers.astype(numbers.dtype.newbyteorder("<"))
     # Not ascontiguousarray, which makes one axis of none.
@@ -153,6 +155,8 @@ def made_like(name: str, numbers: np.ndarray, saved: Leaf, like: Any) -> Any:
     # What is not committed may go to other devices later, together with the rest.
     free = isinstance(like, jax.Array) and not like.committed
     place = None if free else getattr(like, "sharding", None)
+    if place is not None and not place.is_fully_addressable:
+        return _over_processes(numbers, place, like)
     if saved.key is not None:
         implementation = _key_facts(like.dtype, tuple(like.shape))[1]
         keys = jax.random.wrap_key_data(jnp.asarray(numbers), impl=implementation)
@@ -164,6 +168,17 @@ def made_like(name: str, numbers: np.ndarray, saved: Leaf, like: Any) -> Any:
             "jax_enable_x64 switched on."
         )
     return array if place is None else jax.device_put(array, place)
+
+
+def _over_processes(numbers: np.ndarray, place: Sharding, like: Any) -> jax.Array:
+    """An array of which this process makes the parts that its devices hold."""
+    array = jax.make_array_from_callback(
+        numbers.shape, place, lambda index: numbers[index]
+    )
+    if not is_key(like.dtype):
+        return array
+    implementation = _key_facts(like.dtype, tuple(like.shape))[1]
+    return jax.random.wrap_key_data(array, impl=implementation)
 
 
 def _weak(numbers: np.ndarray) -> jax.Array:

@@ -3,6 +3,9 @@
 `fit` and `funclearn.running.run` take such data and states as they are, and XLA adds
 the parts up. So a run on many devices is that of one but for the order in which floats
 are summed; rows are drawn in the same order, and noise and dropout are the same.
+
+Several processes, once they are connected by `initialise`, call `fit` or `run` with the
+same arguments. `run` tells what each of them does.
 """
 
 from funclearn.devices._initialise import initialise

@@ -11,7 +11,7 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from funclearn._lanes import from_all
+from funclearn._processes import from_all
 from funclearn._words import described
 
 __all__ = ["check_alike", "facts"]

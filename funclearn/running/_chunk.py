@@ -1,13 +1,17 @@
 """What a run has made between two looks at it."""
 
-from typing import NamedTuple, Protocol, runtime_checkable
+from collections.abc import Callable
+from typing import NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 from jaxtyping import PyTree
 
 from funclearn.stopping import Rule
 from funclearn.training import Begun, Run, TrainState
 
-__all__ = ["Advancing", "Bad", "Chunk", "Part", "Resumed"]
+__all__ = ["Advancing", "Bad", "Chunk", "Decide", "Part", "Resumed"]
+
+Decide: TypeAlias = Callable[..., tuple[int, ...]]
+"""`(*numbers) -> numbers`, the same ones in all processes of a run."""
 
 
 @runtime_checkable

@@ -14,10 +14,11 @@ import numpy as np
 from jaxtyping import PyTree
 
 from funclearn._jaxprs import text_of
+from funclearn._processes import wait_for
 from funclearn._programs import kept
 from funclearn._types import Batch
 from funclearn.data import as_dataset, existing
-from funclearn.running._chunk import Bad, Chunk, Resumed
+from funclearn.running._chunk import Bad, Chunk, Decide, Resumed
 from funclearn.running._divergence import found
 from funclearn.stopping import Rule
 from funclearn.training import Run, TrainState, TrainStep, advance
@@ -28,7 +29,6 @@ __all__ = [
     "chunks",
     "on_device",
     "row_of",
-    "wait_for",
     "with_defaults",
 ]
 
@@ -36,8 +36,6 @@ _SECONDS = 0.25  # that a chunk is to take, so that a display moves
 _GROWTH = 10  # at most, from one chunk to the next
 _AHEAD = 1.0  # seconds; a longer chunk is not begun before the last one was looked at
 _BYTES = 2**23  # of rows, for which every chunk makes room
-_SHORTEST, _LONGEST = 5e-5, 5e-3  # seconds between two looks whether a chunk is done
-
 
 _OPTIONS = {
     "batch_size": None,
@@ -107,9 +105,17 @@ class Program:
         """The run of no epoch."""
         return self.advance(state, stop, 0)
 
-    def chunks(self, start: Resumed, epochs: int) -> Iterator[Chunk]:
-        """Makes a number of epochs; ends early if the rule fires."""
-        return chunks(self, start.state, start.stop, epochs)
+    def chunks(
+        self, start: Resumed, epochs: int, decide: Decide | None = None
+    ) -> Iterator[Chunk]:
+        """Makes a number of epochs; ends early if the rule fires.
+
+        Args:
+            start: where to start.
+            epochs: how many.
+            decide: agrees with other processes; None in one alone.
+        """
+        return chunks(self, start.state, start.stop, epochs, decide=decide)
 
     def bad(self, chunk: Chunk, left: int) -> Bad | None:
         """Where a chunk went wrong; None if it did not.
@@ -184,6 +190,7 @@ def chunks(
     stop: Rule | None,
     epochs: int,
     clock: Callable[[], float] = time.perf_counter,
+    decide: Decide | None = None,
 ) -> Iterator[Chunk]:
     """Makes a number of epochs; ends early if the rule fires."""
     number, pace, ready = 1, 0.0, 0.0
@@ -196,19 +203,24 @@ def chunks(
 
     while epochs > 0:
         now, ahead = ahead or begin(state, stop, epochs), None
-        if epochs > now.number and 0.0 < pace * now.number < _AHEAD:
+        if decide is None and epochs > now.number and 0.0 < pace * now.number < _AHEAD:
             ahead = begin(now.run.state, now.run.stop, epochs - now.number)
         wait_for(now.run.state.epoch)
         # One that was begun ahead has waited for the one before it.
         began, ready = max(now.began, ready), clock()
         state, stop, ran = now.run.state, now.run.stop, int(now.run.epochs)
-        rate = ran / max(ready - began, 1e-12)
-        yield Chunk(now.start, now.stop, now.run, ran, rate)
-        if now.run.reason.code:
-            return
+        ended, epochs = bool(now.run.reason.code), epochs - ran
         pace = (ready - began) / now.number
         number = max(1, min(int(_SECONDS / max(pace, 1e-12)), _GROWTH * now.number))
-        epochs -= ran
+        if decide is not None:
+            # Another program for all, so it comes before the next chunk, not after.
+            (number,) = decide(number)
+            if number and epochs > 0 and not ended:
+                ahead = begin(state, stop, epochs)
+        rate = ran / max(ready - began, 1e-12)
+        yield Chunk(now.start, now.stop, now.run, ran, rate)
+        if ended:
+            return
 
 
 class _Begun(NamedTuple):
@@ -219,13 +231,3 @@ class _Begun(NamedTuple):
     run: Run
     number: int
     began: float
-
-
-def wait_for(array: Any) -> None:
-    """Waits in Python, where signals are heard, and not in XLA."""
-    # Not a part of what JAX documents of arrays; without it the wait is in XLA.
-    is_ready = getattr(array, "is_ready", lambda: True)
-    pause = _SHORTEST
-    while not is_ready():
-        time.sleep(pause)
-        pause = min(2 * pause, _LONGEST)

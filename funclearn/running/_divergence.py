@@ -9,10 +9,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PyTree
 
+from funclearn._processes import is_spread, local
 from funclearn.running._chunk import Advancing, Bad, Chunk
 from funclearn.training import History
 
-__all__ = ["all_finite", "first_bad", "found", "last_good", "rows_through"]
+__all__ = ["all_finite", "first_bad", "found", "last_good", "rows_through", "told"]
 
 _FEW = 2**18  # numbers that NumPy looks at sooner than XLA compiles
 
@@ -31,6 +32,21 @@ def found(program: Advancing, chunk: Chunk, left: int) -> Bad | None:
     good = last_good(program, chunk, bad)
     rows, end = rows_through(program, chunk, bad, left)
     return Bad(bad, good, program.advance(chunk.start, chunk.stop, good), rows, end)
+
+
+def told(before: int, bad: Bad) -> str:
+    """What went wrong, in words.
+
+    Args:
+        before: number of epochs before those of the chunk.
+        bad: where it went wrong.
+    """
+    return (
+        f"the run diverged: in epoch {before + bad.number + 1} its loss or its "
+        "parameters are not finite. It ends there, with the state after epoch "
+        f"{before + bad.good}, the last whose parameters are finite; "
+        "fl.diagnosis.explain_divergence finds out why."
+    )
 
 
 def first_bad(program: Advancing, chunk: Chunk) -> int | None:
@@ -102,6 +118,7 @@ def all_finite(params: PyTree) -> bool:
         for leaf in jax.tree.leaves(params)
         if jnp.issubdtype(leaf.dtype, jnp.inexact)
     ]
-    if sum(leaf.size for leaf in floating) <= _FEW:
+    few = sum(leaf.size for leaf in floating) <= _FEW
+    if few and not any(map(is_spread, floating)):
         return all(np.isfinite(leaf).all() for leaf in floating)
-    return bool(_all_finite(floating))
+    return bool(_all_finite(local(floating)))

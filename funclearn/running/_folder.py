@@ -5,7 +5,8 @@
     program.txt               what the run computes, as JAX writes it down
 
 Saving goes on in a thread while the next chunk is computed, one save after the other:
-first the rows, then the state that counts on them.
+first the rows, then the state that counts on them. Of several processes the first saves
+what all have.
 """
 
 import concurrent.futures
@@ -18,6 +19,7 @@ import jax
 from jaxtyping import PyTree
 
 from funclearn import checkpoints
+from funclearn._processes import Together, local
 from funclearn.running._chunk import Part, Resumed
 from funclearn.running._chunks import Program
 from funclearn.running._history import History
@@ -45,9 +47,10 @@ class Folder:
         data: str,
         config: Mapping[str, Any] | None,
         keep: int,
+        together: Together,
     ) -> None:
         """Takes what a run is told apart by; touches nothing."""
-        self.path = path
+        self.path, self._together = path, together
         self.saved: int | None = None
         self.step: int | None = None
         self._text, self._data, self._config = text, data, config
@@ -60,14 +63,15 @@ class Folder:
     ) -> Resumed | None:
         """Goes on with the run that is there, as `_resuming.resume` does."""
         known = {"config": self._config, "data": self._data}
-        found = resume(self.path, program, state, history, **known)
+        found = resume(self.path, program, state, history, self._together, **known)
         if found is not None:
             self.saved, self.step = history.number, found.step
         return found
 
     def begin(self) -> None:
         """Writes down what the run computes."""
-        (self.path / "program.txt").write_text(self._text, "utf-8")
+        if self._together.first:
+            (self.path / "program.txt").write_text(self._text, "utf-8")
 
     def save(
         self,
@@ -91,16 +95,17 @@ class Folder:
         """
         self.finish()
         rows, epoch = history.unwritten(), history.number
-        watch = None if run.stop is None else run.stop.watch
-        more: dict[str, PyTree] = {"watch": watch}
-        made = None
-        if part is not None:
-            more["part"], made = parted(part.begun), part.made
+        if not self._together.first:
+            self.saved, self.step = epoch, step
+            return
+        # Another thread must make nothing that other processes have to make, too.
+        run, part = local((run, part))
+        more = _more(run, part)
 
         def save() -> None:
             notes = {
                 "history": history.write(rows),
-                "part": made,
+                "part": None if part is None else part.made,
                 "program": digest(self._text),
                 "jax": jax.__version__,
                 "key": key_of(run.state),
@@ -136,3 +141,10 @@ class Folder:
         with contextlib.suppress(Exception):
             self.finish()
         self._threads.shutdown()
+
+
+def _more(run: Run, part: Part | None) -> dict[str, PyTree]:
+    """What is saved beside a state."""
+    watch = None if run.stop is None else run.stop.watch
+    begun = {} if part is None else {"part": parted(part.begun)}
+    return {"watch": watch, **begun}

@@ -16,9 +16,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PyTree
 
+from funclearn.objectives import loss_of
+from funclearn.training import History as Rows
 from funclearn.training import blank_rows
 
-__all__ = ["History"]
+__all__ = ["History", "losses_of"]
 
 
 class History:
@@ -28,14 +30,18 @@ class History:
         number: how many there are.
     """
 
-    def __init__(self, row: PyTree, path: Path | None = None) -> None:
+    def __init__(
+        self, row: PyTree, path: Path | None = None, *, writes: bool = True
+    ) -> None:
         """Begins without rows.
 
         Args:
             row: the types of a row's leaves.
             path: the file; None keeps the rows in memory alone.
+            writes: whether the file is this process's to write; else it is read alone.
         """
         self._row, self._path = row, path
+        self._writes = writes and path is not None
         self._leaves, self._structure = jax.tree.flatten(row)
         self._size = sum(map(_n_bytes, self._leaves))
         self._parts: list[list[np.ndarray]] = []
@@ -48,7 +54,7 @@ class History:
         # Copies, since a part of an array would keep all of it.
         leaves = [np.array(leaf[:number]) for leaf in jax.tree.leaves(rows)]
         self._parts.append(leaves)
-        if self._path is not None:
+        if self._writes:
             self._unwritten.append(_as_bytes(leaves, number))
         self.number += number
         return jax.tree.unflatten(self._structure, leaves)
@@ -64,7 +70,7 @@ class History:
         Returns:
             How many the file holds, and their checksum: what `load` is given.
         """
-        if self._path is not None:
+        if self._path is not None and self._writes:
             with self._path.open("ab") as file:
                 # Beyond may be what an attempt left that failed.
                 file.truncate(self._n_written * self._size)
@@ -94,7 +100,7 @@ class History:
         checksum = hashlib.sha256(content)
         if len(content) < needed or checksum.hexdigest() != mark["sha256"]:
             return False
-        if path.exists():
+        if self._writes and path.exists():
             os.truncate(path, needed)
         table = np.frombuffer(content, np.uint8).reshape(number, self._size)
         ends = np.cumsum(list(map(_n_bytes, self._leaves)))
@@ -144,3 +150,12 @@ def _from_bytes(column: np.ndarray, leaf: Any) -> np.ndarray:
 
 def _n_bytes(leaf: Any) -> int:
     return math.prod(leaf.shape) * leaf.dtype.itemsize
+
+
+def losses_of(rows: PyTree) -> tuple[float | None, float | None]:
+    """Training and validation loss of the last row, where there are."""
+    if not isinstance(rows, Rows) or not len(rows.loss):
+        return None, None
+    last: Any = jax.tree.map(lambda leaf: leaf[-1], rows)
+    validation = loss_of(last.evaluation)
+    return float(last.loss), None if validation is None else float(validation)

@@ -4,7 +4,7 @@ import signal
 import time
 import warnings
 from collections.abc import Callable, Iterable
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import jax
 import jax.numpy as jnp
@@ -12,18 +12,18 @@ import numpy as np
 from jaxtyping import PyTree
 
 from funclearn._display import Progress, Seen
-from funclearn.objectives import loss_of
+from funclearn._processes import Together, whole
 from funclearn.running._callbacks import Callback, Report, call
 from funclearn.running._chunk import Bad, Chunk, Part, Resumed
 from funclearn.running._chunks import Program
-from funclearn.running._divergence import all_finite
+from funclearn.running._course import Course
+from funclearn.running._divergence import all_finite, told
 from funclearn.running._folder import Folder
-from funclearn.running._history import History
+from funclearn.running._history import History, losses_of
 from funclearn.running._logs import Log
 from funclearn.running._stopped import Failed, Interrupted, Terminated
 from funclearn.running._streamed import Streamed
 from funclearn.stopping import Reason, closest
-from funclearn.training import History as FitHistory
 from funclearn.training import Run, with_missing
 
 __all__ = ["Loop"]
@@ -43,7 +43,6 @@ class Loop:
         logs: what the rows are written to.
         display: what shows how far it is.
         callbacks: what is called with every chunk.
-        late: whether time has run out.
     """
 
     def __init__(
@@ -57,12 +56,14 @@ class Loop:
         logs: Iterable[Log],
         display: Progress,
         callbacks: Iterable[Callback],
+        together: Together,
         late: Callable[[], bool],
     ) -> None:
         """Takes all of it."""
         self.program, self.history, self.epochs = program, history, epochs
         self.folder, self.save_every, self.logs = folder, save_every, list(logs)
-        self.display, self.callbacks, self.late = display, list(callbacks), late
+        self.display, self.callbacks = display, list(callbacks)
+        self._together, self._late = together, late
         self._saved_at = time.monotonic()
         self._seen: Seen | None = None
         self._losses = self._last_losses()
@@ -80,39 +81,45 @@ class Loop:
         self._step = step
         if part is not None:
             self._last = self._last._replace(state=part.begun.state)
+        self._course = course = Course(self._together, heard, self._late, self._due)
         why = None
         try:
             left = self.epochs - self.history.number
-            for chunk in self.program.chunks(resumed, left):
+            for chunk in self.program.chunks(resumed, left, course.decide):
                 bad = self.program.bad(chunk, self.epochs - self.history.number)
                 if bad is not None:
                     return self._diverged(bad)
                 self._take(chunk)
-                if heard() is not None:
+                if course.heard() is not None:
                     break
-                if self.late() and self.history.number < self.epochs:
+                if course.late() and self.history.number < self.epochs:
                     why = "deadline"
                     break
-            self._save_last()
+            with course.deferring():
+                self._save_last()
+            number = course.settle()
         except Exception as error:
+            self._together.tell(error)
             raise self._failed(error) from error
-        number = heard()
         if number is not None:
             self._leave(number)
         return self._run(None if self._last.reason.code else why, self.epochs)
 
     def _take(self, chunk: Chunk) -> None:
         self._last, self._part = chunk.run, chunk.part
-        rows = self._add(chunk.run.history, 0, chunk.number)
-        self._step = self.history.number if chunk.step is None else chunk.step
-        if chunk.number:
-            report = Report(self.history.number, self.epochs, rows, chunk.run.state)
-            for callback in self.callbacks:
-                call(callback, report)
-            self._losses = _losses_of(rows)
-        if self.folder is not None and not self.folder.saving:
-            self._maybe_save(self.folder)
-        self._show(chunk.rate)
+        # First of all, since every process has to ask for rows that are spread.
+        rows = jax.tree.map(whole, chunk.run.history)
+        with self._course.deferring():
+            rows = self._add(rows, 0, chunk.number)
+            self._step = self.history.number if chunk.step is None else chunk.step
+            if chunk.number:
+                report = Report(self.history.number, self.epochs, rows, chunk.run.state)
+                for callback in self.callbacks:
+                    call(callback, report)
+                self._losses = losses_of(rows)
+            if self.folder is not None and self._course.due():
+                self._maybe_save(self.folder)
+            self._show(chunk.rate)
 
     def _show(self, rate: float) -> None:
         made, of = (0, None) if self._part is None else self._part[1:]
@@ -128,9 +135,13 @@ class Loop:
         )
         self.display.show(self._seen)
 
+    def _due(self) -> bool:
+        """Whether it is time to save."""
+        if self.folder is None or self.folder.saving:
+            return False
+        return time.monotonic() - self._saved_at >= self.save_every
+
     def _maybe_save(self, folder: Folder) -> None:
-        if time.monotonic() - self._saved_at < self.save_every:
-            return
         # Of whole epochs that is known already.
         if self._part is None or all_finite(self._last.state.params):
             self._save(folder)
@@ -163,7 +174,18 @@ class Loop:
         """Ends with the first epoch that is bad, and the last good state before it."""
         before = self.history.number
         self._last, self._part = bad.run, None
-        self._add(bad.rows, 0, bad.good)
+        rows = jax.tree.map(whole, bad.rows)
+        with self._course.deferring():
+            self._end(bad, rows)
+            text = told(before, bad)
+            self.display.note(text)
+            warnings.warn(text, RuntimeWarning, stacklevel=5)
+        self._course.settle()
+        return self._run("diverged", self.epochs)
+
+    def _end(self, bad: Bad, rows: PyTree) -> None:
+        """Adds the rows of a run that went wrong, and saves the last good state."""
+        self._add(rows, 0, bad.good)
         self._losses = self._last_losses()
         self._step = self.history.number if bad.step is None else bad.step
         if self.folder is not None and bad.step is not None:
@@ -172,25 +194,16 @@ class Loop:
             saved = self.folder.step or 0
             self._step = saved + 1 if saved > bad.step else bad.step
         self._save_last()
-        self._add(bad.rows, bad.good, bad.end)
-        text = (
-            f"the run diverged: in epoch {before + bad.number + 1} its loss or its "
-            "parameters are not finite. It ends there, with the state after epoch "
-            f"{before + bad.good}, the last whose parameters are finite; "
-            "fl.diagnosis.explain_divergence finds out why."
-        )
-        self.display.note(text)
-        warnings.warn(text, RuntimeWarning, stacklevel=5)
-        return self._run("diverged", self.epochs)
+        self._add(rows, bad.good, bad.end)
 
     def _last_losses(self) -> tuple[float | None, float | None]:
         number = self.history.number
-        return _losses_of(self.history.read(max(number - 1, 0), number))
+        return losses_of(self.history.read(max(number - 1, 0), number))
 
     def _add(self, rows: PyTree, start: int, stop: int) -> PyTree:
         """Adds rows of a chunk to the history and the logs."""
         before = self.history.number
-        part = jax.tree.map(lambda leaf: np.asarray(leaf)[start:stop], rows)
+        part = jax.tree.map(lambda leaf: leaf[start:stop], rows)
         part = self.history.append(part, stop - start)
         for log in self.logs:
             log.append(before, part)
@@ -230,12 +243,3 @@ class Loop:
             reason=Reason(np.asarray(code, np.int32), (*names, *_OWN_REASONS)),
             final=final,
         )
-
-
-def _losses_of(rows: PyTree) -> tuple[float | None, float | None]:
-    """Training and validation loss of the last row, where there are."""
-    if not isinstance(rows, FitHistory) or not len(rows.loss):
-        return None, None
-    last: Any = jax.tree.map(lambda leaf: leaf[-1], rows)
-    validation = loss_of(last.evaluation)
-    return float(last.loss), None if validation is None else float(validation)

@@ -14,6 +14,7 @@ import jax
 from jaxtyping import PyTree
 
 from funclearn import checkpoints
+from funclearn._processes import Together
 from funclearn.checkpoints import (
     Checkpoint,
     CheckpointError,
@@ -38,6 +39,7 @@ def resume(
     program: Program | Streamed,
     state: TrainState,
     history: History,
+    together: Together,
     *,
     config: Mapping[str, Any] | None,
     data: str,
@@ -49,6 +51,7 @@ def resume(
         program: what the run computes.
         state: the state that it began with.
         history: is given the rows.
+        together: the processes of the run, which must all see the same files.
         config: what the run is made with.
         data: the fingerprint of its data.
 
@@ -58,7 +61,7 @@ def resume(
     Raises:
         CheckpointError: if it is of another run; the message names what differs.
     """
-    found = checkpoints.latest(folder)
+    found = _newest(folder, together)
     if found is None:
         return None
     notes = _notes_of(found)
@@ -86,6 +89,23 @@ def resume(
     if not history.load(notes["history"]):
         checkpoint = _older(folder, read, found, history)
     return _resumed(program, state, checkpoint)
+
+
+def _newest(folder: Path, together: Together) -> Saved | None:
+    """The newest whole checkpoint.
+
+    Raises:
+        CheckpointError: if processes see different ones.
+    """
+    found = checkpoints.latest(folder)
+    seen = together.exchange(None if found is None else found.step)
+    if any(step != seen[0] for step in seen):
+        steps = ", ".join("none" if step is None else f"step {step}" for step in seen)
+        raise CheckpointError(
+            f"{folder} must be a folder that all {together.count} processes share; "
+            f"their newest whole checkpoints there are, in order: {steps}."
+        )
+    return found
 
 
 def _older(

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from funclearn._checks import integer_at_least
+from funclearn._processes import Together
 from funclearn._types import Batch
 from funclearn.running._callbacks import Callback
 from funclearn.running._chunks import Program, with_defaults
@@ -63,6 +64,23 @@ def run(
       whenever it is called, since a run that goes on passes over those it has made. A
       batch may come in the memory of the one before.
 
+    Several processes make one run together, if each calls this with the same arguments,
+    with a state of `funclearn.devices.replicate`, data of `funclearn.devices.shard`,
+    and a folder that all of them share:
+
+    - The first one holds the folder, writes all there is in it, and shows progress.
+      The others read it when they go on, on as many processes and devices as there are.
+    - Chunks are as long as the first one's clock makes them, and `within` goes by it; a
+      signal to any ends all, after the same epoch. Each returns the same run, or raises
+      the same exception.
+    - Each calls the callbacks. What one computes of the state, each has to compute.
+    - What fails in one, as a callback or the disk, fails in all with the next chunk:
+      in the others `Failed` says which one it was, and why. So it does if one is lost.
+    - Data that come part by part are read by each as a whole, and each of its devices
+      makes the steps of all rows: they are not dealt out.
+
+    Nothing is promised of a process that hangs without an end: the others wait for it.
+
     Not to be called under `jax.jit` or another transformation.
 
     Args:
@@ -100,7 +118,8 @@ def run(
         TypeError, ValueError: as `fit`; and if `folder` holds a run and `resume` is not
             set, is in use by another run, or an argument is out of its range.
         CheckpointError: if the folder holds a run with another model, optimizer, data,
-            dtype, precision, key or configuration; the message names what differs.
+            dtype, precision, key or configuration; the message names what differs. Or
+            if processes see different checkpoints in it.
         Interrupted: on SIGINT.
         Terminated: on SIGTERM.
         Failed: if a callback, the disk, or `train` raised an exception; it carries the
@@ -120,13 +139,14 @@ def run(
     """
     began = time.monotonic()
     epochs = integer_at_least("epochs", epochs, 0)
-    session = Session(
-        folder, resume, save_every, keep, logs, progress, within, callbacks, config
-    )
-    options, state = with_defaults(options), prepare_state(train_step, state)
-    source = as_source(train, options["batch_size"])
-    if source is None:
-        program = Program(train_step, state, train, validation, epochs, options)
-    else:
-        program = Streamed(train_step, state, source, validation, options)
+    together = Together((state, train))
+    with together.alike():
+        kept = folder, resume, save_every, keep, logs
+        session = Session(*kept, progress, within, callbacks, config, together)
+        options, state = with_defaults(options), prepare_state(train_step, state)
+        source = as_source(train, options["batch_size"])
+        if source is None:
+            program = Program(train_step, state, train, validation, epochs, options)
+        else:
+            program = Streamed(train_step, state, source, validation, options)
     return session.carry_out(program, state, epochs, began)

@@ -12,6 +12,7 @@ import jax
 from funclearn import checkpoints
 from funclearn._checks import check_not_negative, check_positive, integer_at_least
 from funclearn._display import progress
+from funclearn._processes import Together
 from funclearn._words import described
 from funclearn.running._callbacks import Callback
 from funclearn.running._chunk import Resumed
@@ -44,15 +45,22 @@ class Session:
         within: float | None,
         callbacks: Iterable[Callback],
         config: Mapping[str, Any] | None,
+        together: Together,
     ) -> None:
-        """Takes the arguments of `run` of these names, and refuses bad ones."""
+        """Takes the arguments of `run` of these names, and refuses bad ones.
+
+        Beside them the processes that make the run.
+        """
+        self._together = together
         check_not_negative("save_every", save_every)
         if within is not None:
             check_positive("within", within)
         self._path = None if folder is None else Path(folder)
         self._resume, self._save_every = resume, float(save_every)
         self._keep = integer_at_least("keep", keep, 1)
-        self._logs, self._display = _kinds(logs), progress(display)
+        shown = progress(display)
+        self._display = shown if together.first else progress(False)
+        self._logs = _kinds(logs)
         self._within = float("inf") if within is None else float(within)
         self._callbacks, self._config = _functions(callbacks), _writable(config)
 
@@ -69,13 +77,17 @@ class Session:
         """
         resumed = Resumed(state, program.given)
         with contextlib.ExitStack() as stack:
-            display = stack.enter_context(self._display)
             history, folder, logs = History(program.row), None, []
+            with self._together.alike():
+                display = stack.enter_context(self._display)
             if self._path is not None:
+                writes, path = self._together.first, self._path / "history.rows"
                 folder = self._opened(self._path, program, stack)
-                history = History(program.row, self._path / "history.rows")
-                resumed = self._begun(folder, state, program, history, epochs)
-                logs = self._opened_logs(self._path, program, history, stack)
+                history = History(program.row, path, writes=writes)
+                with self._together.alike():
+                    resumed = self._begun(folder, state, program, history, epochs)
+                with self._together.alike():
+                    logs = self._opened_logs(self._path, program, history, stack)
                 if history.number:
                     display.note(f"goes on after epoch {history.number:,}")
             loop = Loop(
@@ -87,6 +99,7 @@ class Session:
                 logs=logs,
                 display=display,
                 callbacks=self._callbacks,
+                together=self._together,
                 late=lambda: time.monotonic() - began >= self._within,
             )
             return loop.go(resumed, stack.enter_context(listening()))
@@ -94,14 +107,17 @@ class Session:
     def _opened(
         self, path: Path, program: Program | Streamed, stack: contextlib.ExitStack
     ) -> Folder:
-        path.mkdir(parents=True, exist_ok=True)
-        stack.enter_context(locked(path))
+        with self._together.alike():
+            if self._together.first:
+                path.mkdir(parents=True, exist_ok=True)
+                stack.enter_context(locked(path))
         folder = Folder(
             path,
             text=program.text,
             data=checkpoints.fingerprint(program.identity),
             config=self._config,
             keep=self._keep,
+            together=self._together,
         )
         stack.callback(folder.close)
         return folder
@@ -124,7 +140,7 @@ class Session:
                 )
             if found is not None:
                 return found
-        elif checkpoints.latest(folder.path) is not None:
+        elif self._together.first and checkpoints.latest(folder.path) is not None:
             raise ValueError(
                 f"folder holds a run already: {folder.path}; resume=True goes on with "
                 "it, another folder begins a new one."
@@ -139,7 +155,7 @@ class Session:
         history: History,
         stack: contextlib.ExitStack,
     ) -> list[Log]:
-        if not jax.tree.leaves(program.row):
+        if not jax.tree.leaves(program.row) or not self._together.first:
             return []
         logs = []
         for kind in self._logs:

@@ -13,10 +13,11 @@ import numpy as np
 from jaxtyping import PyTree
 
 from funclearn._jaxprs import text_of
+from funclearn._processes import wait_for
 from funclearn._types import Batch
 from funclearn.data import existing
-from funclearn.running._chunk import Bad, Chunk, Part, Resumed
-from funclearn.running._chunks import anywhere, on_device, row_of, wait_for
+from funclearn.running._chunk import Bad, Chunk, Decide, Part, Resumed
+from funclearn.running._chunks import anywhere, on_device, row_of
 from funclearn.running._divergence import all_finite
 from funclearn.running._source import Block, Source
 from funclearn.stopping import Rule
@@ -112,16 +113,20 @@ class Streamed:
         before = self.nothing(chunk.start, chunk.stop)
         return Bad(chunk.bad, 0, before, chunk.run.history, chunk.number, chunk.step)
 
-    def chunks(self, start: Resumed, epochs: int) -> Iterator[Chunk]:
+    def chunks(
+        self, start: Resumed, epochs: int, decide: Decide | None = None
+    ) -> Iterator[Chunk]:
         """Makes a number of epochs; ends early if the rule fires, or one goes wrong.
 
         Args:
             start: where to start; an epoch on its way is gone on with first.
             epochs: how many.
+            decide: agrees with other processes; None in one alone.
 
         Yields:
             Every epoch, and what there is of one between two of its blocks.
         """
+        self._decide = decide
         state, stop, part, step = start
         last, held = self.nothing(state, stop), None
         if last.reason.code:
@@ -134,6 +139,7 @@ class Streamed:
             begun, rest, step = yield from self._blocks(begun, last, stop, step)
             last = self._parts.end(self._joined(begun), rest, stop)
             wait_for(last.state.epoch)
+            self._agreed(1)
             chunk = self._chunk(begun.before, stop, last, 1, step=step)
             lost, broken = _is_lost(last), not all_finite(last.state.params)
             if held is not None:
@@ -163,16 +169,18 @@ class Streamed:
             before.key, int(before.epoch), made, lambda: self._wanted
         )
         part = next(parts)
+        # All have read it, before any computes what needs all of them.
+        self._agreed(1)
         while isinstance(part, Block):
             began = self._clock()
             begun = self._parts.advance(begun, *part)
             following = next(parts)  # read while the device computes
             wait_for(begun.losses)
-            self._pace(part.number, self._clock() - began)
+            look = self._pace(part.number, self._clock() - began)
             losses.append(np.asarray(begun.losses)[: part.number])
             made, step = made + part.number, step + part.number
             part = following
-            if isinstance(part, Block) and self._clock() - self._seen >= _SECONDS:
+            if isinstance(part, Block) and look:
                 losses = [np.concatenate(losses)]
                 begun = begun._replace(losses=losses[0])
                 run = last._replace(state=begun.state)
@@ -193,11 +201,23 @@ class Streamed:
         self._seen, self._count = now, 0
         return Chunk(start, stop, run, number, rate, **more)
 
-    def _pace(self, number: int, seconds: float) -> None:
-        """Has the next blocks take about as long as they should."""
+    def _pace(self, number: int, seconds: float) -> bool:
+        """Has the next blocks take about as long as they should.
+
+        Returns:
+            Whether it is time to look at the run.
+        """
         at_once = int(_SECONDS * number / max(seconds, 1e-12))
-        self._wanted = max(1, min(at_once, _GROWTH * number))
+        wanted = max(1, min(at_once, _GROWTH * number))
         self._count += number
+        wanted, look = self._agreed(wanted, int(self._clock() - self._seen >= _SECONDS))
+        # None are wanted where a run is to end.
+        self._wanted = max(1, wanted)
+        return bool(look) or not wanted
+
+    def _agreed(self, *numbers: int) -> tuple[int, ...]:
+        """The numbers of all processes."""
+        return numbers if self._decide is None else self._decide(*numbers)
 
     def _joined(self, begun: Begun) -> Begun:
         """The epoch with as many losses as its program was traced for."""

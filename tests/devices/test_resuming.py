@@ -1,12 +1,16 @@
 """Runs that are saved on some devices and go on with on others."""
 
+import os
+
 import jax
 import numpy as np
+import optax
 import pytest
 
 import funclearn as fl
 from funclearn.checkpoints import CheckpointError
-from tests.devices.settings import DATA, INPUTS, begin, check_close, placed
+from tests.devices.settings import DATA, INPUTS, KEY, begin, check_close, placed
+from tests.processes import run_in_processes
 from tests.runs import bits
 
 EVALUATE = fl.make_evaluation(fl.models.affine(3), fl.losses.mse)
@@ -66,3 +70,50 @@ def test_a_run_of_shards_goes_on_where_there_are_other_devices(tmp_path):
         ran(n, epochs, tmp_path / "run", **options)
     run = ran(2, 3, tmp_path / "run", **options)
     check_close(run.history.loss, wanted.history.loss)
+
+
+def in_blocks(n, epochs, folder=None, **options):
+    """A run of minibatches whose sums do not depend on the number of devices."""
+    model, optimizer = fl.models.affine(3), optax.adam(0.05)
+    objective = fl.make_objective(model, fl.losses.mse)
+    step = fl.make_train_step(objective, optimizer, blocks=8)
+    state = fl.init_state(KEY, model.init(KEY), optimizer)
+    options = {"batch_size": 16, "save_every": 0.0, **options}
+    return ran(n, epochs, folder, begun=(step, state), **options)
+
+
+def leave(report):
+    """Ends a process at once, as a kill does, with a save under way."""
+    if report.epoch >= 3:
+        print("done", flush=True)
+        os._exit(0)
+
+
+def test_a_run_goes_on_in_other_processes_to_the_same_bits(tmp_path):
+    whole = in_blocks(None, 9)
+    folder = tmp_path / "run"
+    begin = "from tests.devices.test_resuming import bits, in_blocks, leave"
+    run_in_processes(f"""
+        {begin}
+        in_blocks(4, 9, {str(folder)!r}, callbacks=[leave])
+    """)
+    saved = fl.checkpoints.latest(folder)
+    assert saved is not None and 0 < saved.step < 9
+    half = in_blocks(2, 6, folder)
+    assert bits(half.history.loss) == bits(whole.history.loss[:6])
+    run_in_processes(
+        f"""
+        {begin}
+        run = in_blocks(8, 9, {str(folder)!r})
+        assert not run.state.step.is_fully_addressable
+        if number in (0, 3):
+            made = bits((run.history.loss, run.state.params, run.state.opt_state))
+            with open(f"{tmp_path}/{{number}}", "wb") as file:
+                file.write(repr(made).encode())
+        """,
+        number=4,
+    )
+    wanted = repr(bits((whole.history.loss, whole.state.params, whole.state.opt_state)))
+    for number in (0, 3):
+        assert (tmp_path / str(number)).read_text() == wanted
+    assert len((folder / "history.csv").read_text().splitlines()) == 10

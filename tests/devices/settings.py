@@ -23,13 +23,13 @@ def check_close(one, other):
     np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
 
 
-def begin(optimizer=None, model=None, **options):
+def begin(optimizer=None, model=None, blocks=None, **options):
     """A train step and the state to start from."""
     model = model or fl.models.affine(3)
     optimizer = optimizer or optax.sgd(0.1)
     objective = fl.make_objective(model, fl.losses.mse, **options)
     state = fl.init_state(KEY, model.init(KEY), optimizer)
-    return fl.make_train_step(objective, optimizer), state
+    return fl.make_train_step(objective, optimizer, blocks=blocks), state
 
 
 def placed(n, state, *data):

@@ -1,10 +1,11 @@
 """Options of command lines, refused in one line."""
 
 import argparse
+import math
 from collections.abc import Callable, Iterable
 from typing import NoReturn
 
-__all__ = ["Options", "count", "one_of", "seed", "share"]
+__all__ = ["Options", "amount", "count", "one_of", "seed", "share"]
 
 
 class Options(argparse.ArgumentParser):
@@ -14,6 +15,14 @@ class Options(argparse.ArgumentParser):
         """Refuses the command line."""
         told = " ".join(message.split())
         self.exit(2, f"error: {told}; {self.prog} --help shows the options.\n")
+
+
+def amount(text: str) -> float:
+    """A number above 0, such as of bytes a second."""
+    number = float(text)
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"must be above 0 and finite; got {text}")
+    return number
 
 
 def count(text: str) -> int:

@@ -1,6 +1,6 @@
 import pytest
 
-from benchmarks._options import Options, count, one_of, seed, share
+from benchmarks._options import Options, amount, count, one_of, seed, share
 
 
 @pytest.fixture
@@ -10,12 +10,15 @@ def parse():
     parser.add_argument("--number", type=count, default=5)
     parser.add_argument("--seed", type=seed, default=0)
     parser.add_argument("--scale", type=share, default=1.0)
+    parser.add_argument("--bandwidth", type=amount)
     return parser.parse_args
 
 
 def test_options_are_read(parse):
-    asked = parse(["two", "--number", "7", "--seed", "3", "--scale", "0.5"])
-    assert vars(asked) == {"names": ["two"], "number": 7, "seed": 3, "scale": 0.5}
+    options = "two --number 7 --seed 3 --scale 0.5 --bandwidth 4e9"
+    asked = vars(parse(options.split()))
+    wanted = {"number": 7, "seed": 3, "scale": 0.5, "bandwidth": 4e9}
+    assert asked == {"names": ["two"], **wanted}
     assert parse([]).names == []
 
 
@@ -29,6 +32,9 @@ def test_options_are_read(parse):
         (["--seed", "-1"], "from 0 to 1000000000; got -1"),
         (["--scale", "nan"], "from 0.0001 to 100; got nan"),
         (["--scale", "-1"], "got -1"),
+        (["--bandwidth", "0"], "must be above 0 and finite; got 0"),
+        (["--bandwidth", "inf"], "got inf"),
+        (["--bandwidth", "fast"], "'fast'"),
         (["--other"], "--other"),
         (["--number", "1\n2"], "1"),
     ],

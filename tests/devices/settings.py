@@ -9,6 +9,9 @@ from funclearn import devices
 
 KEY = jax.random.key(0)
 
+# A CPU is made eight devices; of accelerators there are as many as there are.
+COUNTS = tuple(n for n in (1, 2, 4, 8) if n <= jax.device_count())
+
 RNG = np.random.default_rng(0)
 INPUTS = RNG.normal(size=(37, 3)).astype(np.float32)
 DATA = fl.Dataset(INPUTS, INPUTS @ np.array([1, -2, 3], np.float32))

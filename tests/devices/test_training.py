@@ -6,9 +6,7 @@ import numpy as np
 import pytest
 
 import funclearn as fl
-from tests.devices.settings import DATA, begin, check_close, placed
-
-COUNTS = (1, 2, 4, 8)
+from tests.devices.settings import COUNTS, DATA, begin, check_close, placed
 
 
 def fitted(n, data=DATA, **options):
@@ -54,14 +52,14 @@ def test_orders_of_minibatches_are_those_of_one_device():
         wanted = orders(None, batch_size)
         for n in COUNTS:
             np.testing.assert_array_equal(orders(n, batch_size), wanted)
-    everything = np.sort(orders(8, 37), axis=1)
+    everything = np.sort(orders(COUNTS[-1], 37), axis=1)
     np.testing.assert_array_equal(everything, np.tile(np.arange(37), (10, 1)))
 
 
 def test_a_batch_has_no_more_rows_than_exist():
     message = "batch_size must be at most the number of rows, 37; got 38"
     with pytest.raises(ValueError, match=message):
-        fitted(8, batch_size=38)
+        fitted(COUNTS[-1], batch_size=38)
 
 
 def test_noise_is_that_of_one_device():

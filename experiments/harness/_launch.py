@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Generic, TypeVar
 
+import jax
 import tyro
 
+import funclearn as fl
 from experiments.harness import _page, _terminal
 from experiments.harness._files import require_writable
 from experiments.harness._interrupts import until_interrupted
@@ -55,10 +57,15 @@ def launch(name: str) -> None:
 
 
 def run_alone(name: str, options: Sequence[str]) -> int:
-    """Runs an experiment with options of its own, and returns the exit status."""
-    return until_refused(
-        lambda: _run(describe(name), options), debug="--debug" in options
-    )
+    """Runs an experiment with options of its own, and returns the exit status.
+
+    If it is one of several processes, it ends as `funclearn.devices.worker` says.
+    """
+
+    def main() -> int:
+        return fl.devices.worker(lambda: _run(describe(name), options))
+
+    return until_refused(main, debug="--debug" in options)
 
 
 def refused(experiment: Experiment, options: Sequence[str]) -> str | None:
@@ -94,12 +101,16 @@ def _run(experiment: Experiment, options: Sequence[str]) -> int:
     terminal = _terminal.console()
     if isinstance(arguments.config, Settings):
         arguments.config.prepare()
+    keep_programs(arguments.compilation_cache)
+    if jax.process_index():
+        # The first of several processes tells and writes what all of them find.
+        experiment.run(arguments.config)
+        return 0
     _terminal.show_device(terminal)
     command = shlex.join([*_program(experiment).split(), *options])
     require_writable(arguments.out, experiment.name)
     if isinstance(arguments.config, Resumable):
         arguments.config.require_folder()
-    keep_programs(arguments.compilation_cache)
     summary = perform(experiment, arguments.config, arguments.out, command)
     page = _page.rebuild(arguments.out)
     _terminal.show_left_out(page)

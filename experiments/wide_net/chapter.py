@@ -41,15 +41,19 @@ class Config(Resumable):
     """Momentum."""
     # They make no other run, but for roundings.
     devices: Devices = dataclasses.field(default=1, compare=False)
-    """Number of devices to train on; a CPU is divided into as many."""
+    """Number of devices to train on; a CPU is divided into as many. Several processes
+    train on all that they have."""
     blocks: Count | None = dataclasses.field(default=None, compare=False)
     """Blocks of rows that the gradient is made of, so that the bits of the run are the
     same on any number of devices; by default it is made at once."""
 
     def prepare(self) -> None:
-        """Divides the CPU."""
+        """Divides the CPU, and meets the other processes if there are any."""
         if self.devices > 1:
             jax.config.update("jax_num_cpu_devices", self.devices)
+        fl.devices.initialise(
+            same={name: str(value) for name, value in vars(self).items()}
+        )
 
 
 class Result(NamedTuple):
@@ -107,8 +111,9 @@ def study(config: Config) -> Result:
     """Trains the network, and holds its losses against PyTorch's."""
     start, data = initial_params(), fl.Dataset(*map(jnp.asarray, neuromatch_data()))
     alone, given = None, (start, data)
-    if config.devices > 1:
-        mesh = fl.devices.mesh(config.devices)
+    processes = jax.process_count()
+    if config.devices > 1 or processes > 1:
+        mesh = fl.devices.mesh(config.devices if processes == 1 else None)
         once = dataclasses.replace(config, checkpoint_dir=None, resume=False)
         alone = jax.device_get(_trained(start, data, once))
         given = fl.devices.replicate(start, mesh), fl.devices.shard(data, mesh)

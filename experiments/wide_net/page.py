@@ -42,14 +42,31 @@ def run(config: Config) -> Outcome:
             f"The first loss is {losses[0]:.9f}, that of epoch {len(losses)} "
             f"{trained.final.loss:.9f}.",
             _beside_torch(differences),
-            *(() if alone is None else (_beside_one_device(trained, alone, config),)),
+            *_bits(trained, alone, config),
         ),
     )
 
 
-def _beside_one_device(run: fl.Run, alone: fl.Run, config: Config) -> str:
+def _bits(run: fl.Run, alone: fl.Run | None, config: Config) -> tuple[str, ...]:
+    """What differs from one device; of one itself the bits that others must have."""
+    if alone is not None:
+        return (_beside_one_device(run, alone, _where(config)),)
+    if config.blocks is None:
+        return ()
+    return (
+        f"In {config.blocks} blocks, on any number of devices: SHA-256 {_hash(run)}.",
+    )
+
+
+def _where(config: Config) -> str:
+    processes = jax.process_count()
+    if processes == 1:
+        return f"On {config.devices} devices"
+    return f"On {jax.device_count()} devices of {processes} processes"
+
+
+def _beside_one_device(run: fl.Run, alone: fl.Run, where: str) -> str:
     hashes = [_hash(one) for one in (run, alone)]
-    where = f"On {config.devices} devices"
     if hashes[0] == hashes[1]:
         return f"{where} the run has the bits that it has on one: SHA-256 {hashes[0]}."
     apart = np.max(np.abs(run.history.loss / alone.history.loss - 1))

@@ -1,14 +1,18 @@
 """The wide network against PyTorch's recorded run."""
 
+import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from experiments.wide_net import Config, run
 from experiments.wide_net.chapter import TORCH_RUN
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +53,42 @@ def test_several_devices_are_held_against_one(blocks):
         assert 0 <= float(apart) < 1e-5
     else:
         assert "On 8 devices the run has the bits that it has on one" in told
+
+
+def in_two_processes(folder, *options):
+    """What the experiment ends with when `examples/local.sh` starts it twice."""
+    return subprocess.run(
+        [
+            *("bash", "examples/local.sh", "-n", "2", "-m", "experiments.wide_net"),
+            *("--out", folder, *options),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+        env=os.environ | {"PYTHON": sys.executable, "COLUMNS": "200"},
+    )
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs a POSIX shell")
+def test_two_processes_have_the_bits_of_one_and_one_of_them_tells(tmp_path):
+    ended = in_two_processes(tmp_path, "--blocks", "8", "--epochs", "5", "--devices=2")
+    assert ended.returncode == 0, ended.stderr
+    (bits,) = re.findall(
+        "On 4 devices of 2 processes the run has the bits that it has on one: (.*)",
+        ended.stdout,
+    )
+    here = run(Config(blocks=8, epochs=5)).findings[-1]
+    assert here == f"In 8 blocks, on any number of devices: {bits}"
+    assert ended.stdout.count("JAX runs on") == ended.stdout.count("written, and") == 1
+    assert (tmp_path / "wide_net" / "summary.json").exists()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs a POSIX shell")
+def test_what_two_processes_refuse_ends_both(tmp_path):
+    ended = in_two_processes(tmp_path, "--blocks", "3")
+    assert ended.returncode == 1
+    assert "blocks must be a multiple of the number of devices, 2" in ended.stderr
 
 
 def test_devices_make_no_other_run():

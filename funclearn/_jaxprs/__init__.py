@@ -29,7 +29,7 @@ from funclearn._jaxprs._tracing import (
     marked,
     split_constants,
 )
-from funclearn._jaxprs._varying import vary, vary_as, varying_axes
+from funclearn._jaxprs._varying import filled, vary, vary_as, varying_axes
 
 if TYPE_CHECKING:
     from jax.extend.core import (
@@ -95,6 +95,7 @@ __all__ = [
     "depends",
     "detected",
     "eval_jaxpr",
+    "filled",
     "frames",
     "function_name",
     "has_rule",

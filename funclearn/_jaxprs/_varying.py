@@ -1,9 +1,30 @@
-"""Over which devices a value varies inside `jax.shard_map`, which its type says."""
+"""Where a value lies, which its type says.
+
+Inside `jax.shard_map` that is over which devices it varies, and over a mesh of explicit
+axes which of them deals out which of its dimensions.
+"""
 
 import jax
-from jaxtyping import PyTree
+import jax.numpy as jnp
+from jax.sharding import NamedSharding
+from jax.typing import ArrayLike
+from jaxtyping import Array, PyTree
 
-__all__ = ["vary", "vary_as", "varying_axes"]
+__all__ = ["filled", "vary", "vary_as", "varying_axes"]
+
+
+def filled(kind: PyTree, value: ArrayLike) -> Array:
+    """An array of one value, which a loop may carry where it carries one of this type.
+
+    Args:
+        kind: the type; an array has one too.
+        value: of every entry.
+    """
+    array = jnp.full(kind.shape, value, kind.dtype)
+    layout = getattr(kind, "sharding", None)
+    if isinstance(layout, NamedSharding) and layout.mesh.explicit_axes:
+        array = jax.sharding.reshard(array, layout)
+    return vary_as(array, kind)
 
 
 def vary_as(value: PyTree, like: PyTree) -> PyTree:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, TypeAlias
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import Sharding
+from jax.sharding import AbstractMesh, NamedSharding, Sharding
 
 from funclearn._jaxprs import Tracer, is_key
 from funclearn._processes import is_spread, local
@@ -154,7 +154,7 @@ def made_like(name: str, numbers: np.ndarray, saved: Leaf, like: Any) -> Any:
         return numbers.item()
     # What is not committed may go to other devices later, together with the rest.
     free = isinstance(like, jax.Array) and not like.committed
-    place = None if free else getattr(like, "sharding", None)
+    place = None if free else _place_of(like)
     if place is not None and not place.is_fully_addressable:
         return _over_processes(numbers, place, like)
     if saved.key is not None:
@@ -179,6 +179,16 @@ def _over_processes(numbers: np.ndarray, place: Sharding, like: Any) -> jax.Arra
         return array
     implementation = _key_facts(like.dtype, tuple(like.shape))[1]
     return jax.random.wrap_key_data(array, impl=implementation)
+
+
+def _place_of(like: Any) -> Sharding | None:
+    """Where an array lies, or is to lie that there is only the type of yet."""
+    place = getattr(like, "sharding", None)
+    if isinstance(place, NamedSharding) and isinstance(place.mesh, AbstractMesh):
+        # A type over explicit axes names no devices: they are those in use.
+        mesh = jax.sharding.get_mesh()
+        return None if mesh.empty else NamedSharding(mesh, place.spec)
+    return place
 
 
 def _weak(numbers: np.ndarray) -> jax.Array:

@@ -6,6 +6,9 @@ are summed; rows are drawn in the same order, and noise and dropout are the same
 
 Several processes, once they are connected by `initialise`, call `fit` or `run` with the
 same arguments. `run` tells what each of them does.
+
+Every device holds the whole state. Where one cannot, the parameters are dealt out by
+explicit axes of JAX, which `fit` runs too: `examples/sharded_layer.py` shows it.
 """
 
 from funclearn.devices._initialise import initialise

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import PyTree
 
 from funclearn._checks import check_same_structure
+from funclearn._jaxprs import filled
 from funclearn._types import Scalar
 from funclearn.stopping._goal import Goal
 from funclearn.stopping._memory import Best, Watch
@@ -30,7 +31,7 @@ def begin(rule: Rule, observation: Observation) -> Watch:
             run of other shapes or dtypes.
     """
     types = observation._replace(before=None, epoch=None)
-    seen = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), types)
+    seen = jax.tree.map(lambda leaf: filled(leaf, 0), types)
     return _begin(rule, seen._replace(before=observation.before, epoch=0))
 
 

@@ -9,6 +9,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
 from funclearn._checks import check_batch_size
+from funclearn._jaxprs import filled
 from funclearn._layout import everywhere
 from funclearn._signatures import takes_keyword
 from funclearn._types import Batch, Scalar
@@ -17,7 +18,7 @@ from funclearn.data import for_batches, row_count, take
 from funclearn.training._refusals import check_stepped
 from funclearn.training._spreading import dealt_out, with_weights_everywhere
 from funclearn.training._state import StepInfo, TrainState, TrainStep
-from funclearn.training._varying import varied, vary_as
+from funclearn.training._varying import varied
 
 __all__ = [
     "Carry",
@@ -143,9 +144,7 @@ def with_blank_info(
     """What a scan over steps begins with; it must know the type of the last info."""
     batch = take(train, rows)
     state, seen = varied(lambda state: train_step(state, batch), state)
-    return state, jax.tree.map(
-        lambda leaf: vary_as(jnp.zeros(leaf.shape, leaf.dtype), leaf), seen
-    )
+    return state, jax.tree.map(lambda leaf: filled(leaf, 0), seen)
 
 
 def mean_loss(

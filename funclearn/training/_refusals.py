@@ -162,7 +162,8 @@ def explain(error: Exception, **arguments: PyTree) -> None:
         error: what JAX raised.
         **arguments: what it was raised over, by name.
     """
-    if type(error).__name__ == "ShardingTypeError":
+    # Whoever lays out parameters by explicit axes is told by JAX what they lack.
+    if type(error).__name__ == "ShardingTypeError" and not _are_explicit(arguments):
         raise ValueError(
             "train must be sharded over axes of type Auto, as those of jax.make_mesh("
             "..., axis_types=(jax.sharding.AxisType.Auto,)); over others products "
@@ -173,6 +174,12 @@ def explain(error: Exception, **arguments: PyTree) -> None:
             check_numbers(name, tree)
         except TypeError as refusal:
             raise refusal from None
+
+
+def _are_explicit(tree: PyTree) -> bool:
+    """Whether an array lies over explicit axes."""
+    arrays = [leaf for leaf in jax.tree.leaves(tree) if isinstance(leaf, jax.Array)]
+    return any(jax.typeof(array).sharding.mesh.explicit_axes for array in arrays)
 
 
 def check_numbers(name: str, tree: PyTree) -> None:

@@ -19,7 +19,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, PyTree
 
-from funclearn._jaxprs import hoisted
+from funclearn._jaxprs import filled, hoisted
 from funclearn._programs import debugging
 from funclearn.training._lanes import Choose, any_lane, choose_lanes, select, where
 from funclearn.training._missing import missing
@@ -214,8 +214,7 @@ def blank_row(row: PyTree, finite: bool | None = None) -> PyTree:
     """
 
     def blank(leaf: PyTree) -> Array:
-        full = jnp.full(leaf.shape, missing(leaf.dtype, finite), leaf.dtype)
-        return vary_as(full, leaf)
+        return filled(leaf, missing(leaf.dtype, finite))
 
     return jax.tree.map(blank, row)
 

@@ -3,6 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax.extend.random import define_prng_impl
+from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 from funclearn.checkpoints import CheckpointError
 from funclearn.checkpoints._leaves import (
@@ -110,6 +111,17 @@ def test_a_leaf_goes_to_where_like_is():
     assert back(jnp.ones(3), like).committed
     keys = jax.device_put(jax.random.key(0), device)
     assert back(keys).committed and bits(back(keys)) == bits(keys)
+
+
+def test_a_type_over_explicit_axes_is_over_the_devices_in_use():
+    mesh = jax.make_mesh((4,), ("units",), axis_types=(AxisType.Explicit,))
+    there = NamedSharding(mesh, PartitionSpec("units"))
+    array = jax.device_put(jnp.arange(8.0), there)
+    like = jax.eval_shape(lambda: 2 * array)
+    with jax.set_mesh(mesh):
+        got = back(array, like)
+    assert got.sharding == there and bits(got) == bits(array)
+    assert len(back(array, like).devices()) == 1
 
 
 def test_nothing_is_narrowed():

@@ -5,6 +5,7 @@ import math
 import os
 import socket
 import sys
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -100,13 +101,16 @@ def _join(
     for name, value in _SETTINGS.items():
         if hasattr(jax.config, name):
             jax.config.update(name, value)
-    jax.distributed.initialize(
-        coordinator,
-        processes,
-        process,
-        initialization_timeout=math.ceil(timeout),
-        heartbeat_timeout_seconds=heartbeat,
-    )
+    with warnings.catch_warnings():
+        # JAX asks for the devices of this process too, which Kubernetes does not tell.
+        warnings.filterwarnings("ignore", r"\s*Kubernetes environment detected")
+        jax.distributed.initialize(
+            coordinator,
+            processes,
+            process,
+            initialization_timeout=math.ceil(timeout),
+            heartbeat_timeout_seconds=heartbeat,
+        )
     atexit.register(_end, process, connections)
 
 

@@ -13,6 +13,7 @@ from funclearn._processes._exchange import from_all, one_of_each
 
 __all__ = ["Elsewhere", "Together"]
 
+_TOLD = "_told_to_other_processes"
 _ROOM = 1024  # bytes of a message, all alike, so that one program brings every one
 
 
@@ -67,18 +68,39 @@ class Together:
                 )
         return [one["value"] for one in got]
 
+    def gather(self, array: np.ndarray) -> np.ndarray:
+        """What every process gives, along a new axis 0; all must call it.
+
+        Nobody can tell of a failure instead, so this follows what all have agreed on.
+
+        Args:
+            array: of one shape and dtype in all.
+
+        Raises:
+            Elsewhere: if another process was lost.
+        """
+        if self.alone:
+            return array[None]
+        try:
+            return from_all(array, self._devices)
+        # JAX has no class for it.
+        except Exception as error:
+            lost = f"one of {self.count} processes was lost: {error}"
+            raise Elsewhere(lost) from error
+
     def tell(self, error: Exception) -> None:
         """Tells the others that this process failed, when they exchange something next.
 
         What they know already, or cannot be told any more, is not told.
         """
-        if self.alone or isinstance(error, Elsewhere):
+        if self.alone or _is_known(error):
             return
         text = f"{type(error).__name__}: {error}"
         while len(json.dumps(text)) > _ROOM - 32:
             text = f"{text[: len(text) * 3 // 4]}..."
         with contextlib.suppress(Elsewhere):
             self._sent({"error": text})
+        error.__dict__[_TOLD] = True
 
     @contextlib.contextmanager
     def alike(self) -> Iterator[None]:
@@ -98,11 +120,14 @@ class Together:
         sent = np.zeros(_ROOM, np.uint8)
         text = json.dumps(message).encode()
         sent[: len(text)] = np.frombuffer(text, np.uint8)
-        try:
-            got = from_all(sent, self._devices)
-        # JAX has no class for it.
-        except Exception as error:
-            raise Elsewhere(
-                f"one of {self.count} processes was lost: {error}"
-            ) from error
+        got = self.gather(sent)
         return [json.loads(row.tobytes().rstrip(b"\0")) for row in got]
+
+
+def _is_known(error: BaseException | None) -> bool:
+    """Whether an error, or one that led to it, is known to all processes."""
+    while error is not None:
+        if isinstance(error, Elsewhere) or _TOLD in error.__dict__:
+            return True
+        error = error.__cause__ or error.__context__
+    return False

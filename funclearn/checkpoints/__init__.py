@@ -4,7 +4,8 @@
     state = checkpoints.restore(folder, like)       # the newest whole one
     saved = checkpoints.latest(folder)              # what it says of itself
 
-One file a checkpoint, a safetensors file with checksums of all that it holds. What is
+One file a checkpoint, a safetensors file with checksums of all that it holds; arrays of
+which several devices hold a part each lie in a folder beside it, by Orbax. What is
 damaged is told and passed over; what belongs to another model, optimizer, configuration
 or other data is refused with the difference. No pickle, no code.
 """

@@ -16,7 +16,7 @@ from typing import BinaryIO
 
 from funclearn._locks import lock
 
-__all__ = ["clean", "explained", "make_folder", "write"]
+__all__ = ["clean", "explained", "folder_to_disk", "make_folder", "write"]
 
 _ADVICE = {
     **dict.fromkeys(
@@ -58,7 +58,7 @@ def make_folder(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for one in missing:
         with contextlib.suppress(PermissionError):  # not each may be opened
-            _folder_to_disk(one.parent)
+            folder_to_disk(one.parent)
 
 
 def write(path: Path, parts: Iterable[bytes | memoryview]) -> None:
@@ -85,7 +85,7 @@ def write(path: Path, parts: Iterable[bytes | memoryview]) -> None:
         with contextlib.suppress(OSError):
             hidden.unlink()
         raise
-    _folder_to_disk(path.parent)
+    folder_to_disk(path.parent)
 
 
 def _begun(path: Path) -> tuple[Path, BinaryIO]:
@@ -131,7 +131,8 @@ def _to_disk(file: BinaryIO) -> None:
             fcntl.fcntl(file.fileno(), fcntl.F_FULLFSYNC)
 
 
-def _folder_to_disk(folder: Path) -> None:
+def folder_to_disk(folder: Path) -> None:
+    """Has what a folder lists outlast a loss of power."""
     if sys.platform == "win32":  # where folders cannot be opened
         return
     descriptor = os.open(folder, os.O_RDONLY)

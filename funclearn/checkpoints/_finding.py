@@ -71,8 +71,15 @@ def of_step(folder: Path, step: int, use: Callable[[Path, Opened], Found]) -> Fo
         raise CheckpointError(f"{path} is damaged: {damage}.") from None
 
 
-def newest(folder: Path, use: Callable[[Path, Opened], Found]) -> Found | None:
+def newest(
+    folder: Path, use: Callable[[Path, Opened], Found], most: int | None = None
+) -> Found | None:
     """What `use` makes of the newest whole checkpoint; None if there is none.
+
+    Args:
+        folder: where checkpoints are.
+        use: is given a file and what it holds.
+        most: the last step to look at; None looks at all.
 
     Raises:
         CheckpointError: if its format is newer than this library; and as `use` does.
@@ -84,6 +91,8 @@ def newest(folder: Path, use: Callable[[Path, Opened], Found]) -> Found | None:
             paths = {s: p for s, p in listed(folder).items() if p not in passed}
         for step, path in paths.items():
             passed.add(path)
+            if most is not None and step > most:
+                continue
             try:
                 with _opened(path, step) as checkpoint:
                     return use(path, checkpoint)
@@ -91,6 +100,8 @@ def newest(folder: Path, use: Callable[[Path, Opened], Found]) -> Found | None:
                 # Another process has removed it; it may have saved newer ones.
                 break
             except Damage as damage:
+                if not path.exists():  # its folder goes after it
+                    break
                 text = f"{path} is damaged and was passed over: {damage}."
                 warnings.warn(text, CheckpointWarning, stacklevel=4)
         else:

@@ -4,20 +4,28 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from funclearn.checkpoints._errors import CheckpointError, Damage
+from funclearn.checkpoints._folders import Folder
 from funclearn.checkpoints._leaves import DTYPES, Leaf
 from funclearn.checkpoints._structure import Node, Structure
 
 __all__ = ["FORMAT", "Entry", "Head", "as_json", "head_of_json"]
 
-FORMAT = 1
-"""The version of the format that is written."""
+FORMAT = 2
+"""The newest format. The first one is written where no array has parts."""
 
 
 class Entry(NamedTuple):
-    """A leaf in a file: what it is, and the checksum of its numbers."""
+    """A leaf in a checkpoint.
+
+    Attributes:
+        leaf: what it is.
+        sha256: the checksum of its numbers; None where they are in the folder.
+        name: of its array in the folder of arrays; None where it is in the file.
+    """
 
     leaf: Leaf
-    sha256: str
+    sha256: str | None
+    name: str | None = None
 
 
 class Head(NamedTuple):
@@ -34,6 +42,7 @@ class Head(NamedTuple):
         time: seconds since 1970.
         library: the version of the library.
         trees: by name the pytrees; their leaves are entries.
+        folder: that of the arrays that have parts; None without one.
         format: the version of the format.
     """
 
@@ -47,11 +56,21 @@ class Head(NamedTuple):
     time: float
     library: str
     trees: dict[str, Structure]
-    format: int = FORMAT
+    folder: Folder | None = None
+    format: int = 1
 
     @property
     def entries(self) -> dict[str, Entry]:
-        """The leaves of all trees by their paths."""
+        """The leaves of all trees that are in the file, by their paths."""
+        return {path: one for path, one in self._leaves.items() if one.name is None}
+
+    @property
+    def arrays(self) -> dict[str, Entry]:
+        """The leaves of all trees that are in the folder, by their paths."""
+        return {path: one for path, one in self._leaves.items() if one.name is not None}
+
+    @property
+    def _leaves(self) -> dict[str, Entry]:
         trees = self.trees.values()
         return {path: entry for tree in trees for path, entry in tree.leaves.items()}
 
@@ -62,12 +81,18 @@ def as_json(head: Head) -> dict[str, Any]:
         name: {
             "nodes": {path: list(node) for path, node in tree.nodes.items()},
             "leaves": {
-                path: [*entry.leaf, entry.sha256] for path, entry in tree.leaves.items()
+                path: [*entry.leaf, *(entry[1:2] if entry.name is None else entry[1:])]
+                for path, entry in tree.leaves.items()
             },
         }
         for name, tree in head.trees.items()
     }
-    return {**head._asdict(), "trees": trees}
+    raw = {**head._asdict(), "trees": trees}
+    if head.folder is None:
+        del raw["folder"]
+    else:
+        raw["folder"] = head.folder._asdict()
+    return raw
 
 
 def head_of_json(raw: dict[str, Any]) -> Head:
@@ -92,6 +117,19 @@ def head_of_json(raw: dict[str, Any]) -> Head:
         raise Damage("its head is malformed") from None
 
 
+def _head_of_format_2(raw: dict[str, Any]) -> Head:
+    name, files = raw["folder"]["name"], raw["folder"]["files"]
+    for one, (size, sha256) in {name: (0, ""), **files}.items():
+        if not isinstance(one, str) or type(size) is not int or type(sha256) is not str:
+            raise TypeError
+    folder = Folder(name, {one: tuple(facts) for one, facts in files.items()})
+    head = _head_of_format_1({**raw, "folder": folder})
+    names = [entry.name or "" for entry in head.arrays.values()]
+    if not names or len(set(names)) < len(names) or not all(map(str.isdecimal, names)):
+        raise ValueError
+    return head
+
+
 def _head_of_format_1(raw: dict[str, Any]) -> Head:
     trees = {
         name: Structure(
@@ -108,6 +146,7 @@ def _head_of_format_1(raw: dict[str, Any]) -> Head:
         and isinstance(head.value, number | None)
         and isinstance(head.data, str | None)
         and isinstance(head.time, number)
+        and (head.folder is not None or not head.arrays)
     )
     if not right:
         raise TypeError
@@ -121,13 +160,22 @@ def _node(kind: str, static: dict[str, str]) -> Node:
 
 
 def _entry(
-    dtype: str, shape: list[int], key: Any, python: Any, weak: Any, sha256: str
+    dtype: str,
+    shape: list[int],
+    key: Any,
+    python: Any,
+    weak: Any,
+    sha256: str | None,
+    name: str | None = None,
 ) -> Entry:
     whole = all(type(length) is int and length >= 0 for length in shape)
     if dtype not in DTYPES or not whole:
         raise ValueError
-    return Entry(Leaf(dtype, tuple(shape), key, python, weak), sha256)
+    return Entry(Leaf(dtype, tuple(shape), key, python, weak), sha256, name)
 
 
-_READERS: dict[int, Callable[[dict[str, Any]], Head]] = {1: _head_of_format_1}
+_READERS: dict[int, Callable[[dict[str, Any]], Head]] = {
+    1: _head_of_format_1,
+    2: _head_of_format_2,
+}
 """How the head of each format is read, the older ones included."""

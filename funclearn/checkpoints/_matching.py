@@ -64,7 +64,7 @@ def check_match(
 def restored(
     name: str,
     entries: Mapping[str, Entry],
-    numbers: Mapping[str, np.ndarray],
+    numbers: Mapping[str, Any],
     like: PyTree,
 ) -> PyTree:
     """A pytree of the structure of `like` and of numbers that were saved.
@@ -73,7 +73,10 @@ def restored(
         CheckpointError: if JAX would narrow the numbers.
     """
     leaves = [
+        # One that was read to where it belongs is as it must be.
         made_like(path, numbers[path], entries[path].leaf, one)
+        if isinstance(numbers[path], np.ndarray)
+        else numbers[path]
         for path, one in structure_of(name, like).leaves.items()
     ]
     return jax.tree.structure(like).unflatten(leaves)

@@ -9,6 +9,7 @@ import jax
 from jaxtyping import PyTree
 
 from funclearn._checks import integer_at_least
+from funclearn._processes import Together
 from funclearn.checkpoints._errors import CheckpointError
 from funclearn.checkpoints._finding import Saved, newest, of_step, saved_of
 from funclearn.checkpoints._fingerprint import fingerprint_of
@@ -16,6 +17,7 @@ from funclearn.checkpoints._json import as_json
 from funclearn.checkpoints._keeping import folder_of
 from funclearn.checkpoints._matching import check_match, restored
 from funclearn.checkpoints._reading import Opened
+from funclearn.checkpoints._structure import structure_of
 
 __all__ = ["Checkpoint", "latest", "read", "restore"]
 
@@ -38,7 +40,8 @@ def latest(folder: str | os.PathLike[str]) -> Saved | None:
     """What the newest whole checkpoint of a folder says of itself; None without one.
 
     All checksums are compared. A file that is damaged is passed over, with a
-    `CheckpointWarning` that names it; so None can mean that none is whole.
+    `CheckpointWarning` that names it; so None can mean that none is whole. Each process
+    says what it sees itself: others are not asked.
 
     Args:
         folder: where states were saved.
@@ -78,6 +81,11 @@ def restore(
     A file that is damaged is passed over, with a `CheckpointWarning` that names it.
     Nothing is cast, and nothing that a file contains is executed.
 
+    Arrays that have parts are read by Orbax, each process those that its devices are to
+    have, on whatever devices `like` lies. Where that is spread over processes, or
+    replicated to them, all of them call this; they take the newest checkpoint that is
+    whole to each, and what fails in one fails in all.
+
     Args:
         folder: where states were saved.
         like: a state of the same structure, say the one that the run began with, or
@@ -96,6 +104,7 @@ def restore(
             optimizer's, run's or a newer library's, with the difference; or the one
             of `step` is damaged.
         OSError: if it cannot be read.
+        RuntimeError: if it failed in another process, or that was lost.
         TypeError: if an argument is of a wrong type.
 
     Example:
@@ -137,7 +146,7 @@ def read(
         The checkpoint.
 
     Raises:
-        CheckpointError, OSError, TypeError: as `restore` does.
+        CheckpointError, OSError, RuntimeError, TypeError: as `restore` does.
     """
     place = folder_of(folder)
     config, data = as_json("config", config), fingerprint_of(data)
@@ -151,20 +160,65 @@ def read(
             asked = _is_function(more_like) and "more" in head.trees
             likes["more"] = more_like(saved) if asked else more_like
             check_match(head, {"more": likes["more"]})
-        entries = {name: head.trees[name].leaves for name in likes}
-        numbers = checkpoint.numbers({path for one in entries.values() for path in one})
-        trees = {
-            name: restored(name, entries[name], numbers, one)
-            for name, one in likes.items()
-        }
+        trees = _trees(checkpoint, likes)
         return Checkpoint(trees["state"], trees.get("more"), saved)
 
+    together = Together((like, None if callable(more_like) else more_like))
+    step = None if step is None else integer_at_least("step", step, 0)
+    if not together.alone:
+        step = _common(place, together) if step is None else step
+        with together.alike():
+            return of_step(place, step, loaded)
     if step is not None:
-        return of_step(place, integer_at_least("step", step, 0), loaded)
+        return of_step(place, step, loaded)
     found = newest(place, loaded)
     if found is None:
         raise CheckpointError(f"{place} must hold a whole checkpoint; there is none.")
     return found
+
+
+def _trees(checkpoint: Opened, likes: Mapping[str, PyTree]) -> dict[str, PyTree]:
+    """The pytrees of a checkpoint that fit those of `likes`."""
+    leaves = {
+        path: leaf
+        for name, like in likes.items()
+        for path, leaf in structure_of(name, like).leaves.items()
+    }
+    numbers: dict[str, Any] = checkpoint.numbers(leaves)
+    numbers |= checkpoint.arrays(leaves)
+    return {
+        name: restored(name, checkpoint.head.trees[name].leaves, numbers, like)
+        for name, like in likes.items()
+    }
+
+
+def _common(place: Path, together: Together) -> int:
+    """The step of the newest checkpoint that is whole to all processes.
+
+    Raises:
+        CheckpointError: if there is none.
+    """
+
+    def checked(path: Path, checkpoint: Opened) -> int:
+        checkpoint.numbers()
+        return checkpoint.head.step
+
+    most: int | None = None
+    while True:
+        with together.alike():
+            own = newest(place, checked, most)
+        told = together.exchange(own)
+        if None in told:
+            seen = ", ".join("none" if one is None else f"step {one}" for one in told)
+            raise CheckpointError(
+                f"{place} must hold a checkpoint that is whole to all "
+                f"{together.count} processes; the newest that each sees there, in "
+                f"order: {seen}. The folder must be one that all of them share."
+            )
+        least = min(told)
+        if least == max(told):
+            return least
+        most = least
 
 
 def _is_function(more_like: Any) -> bool:

@@ -1,27 +1,26 @@
 """Saving and restoring states."""
 
-import functools
+import contextlib
 import hashlib
 import os
-import time
 import warnings
 from collections.abc import Mapping
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 from jaxtyping import PyTree
 
 from funclearn._checks import check_direction, integer_at_least
-from funclearn._words import described
+from funclearn._processes import Together
+from funclearn.checkpoints._beside import clean_folders, written_folder
+from funclearn.checkpoints._describing import head_of_state, step_of
 from funclearn.checkpoints._errors import CheckpointError, CheckpointWarning, Damage
 from funclearn.checkpoints._files import clean, explained, make_folder, write
-from funclearn.checkpoints._fingerprint import bytes_of, fingerprint_of
+from funclearn.checkpoints._fingerprint import bytes_of
 from funclearn.checkpoints._format import header_of, layout
-from funclearn.checkpoints._head import Entry, Head
-from funclearn.checkpoints._json import as_json
+from funclearn.checkpoints._head import FORMAT, Entry, Head
 from funclearn.checkpoints._keeping import (
     PATTERN,
     folder_of,
@@ -31,6 +30,7 @@ from funclearn.checkpoints._keeping import (
 )
 from funclearn.checkpoints._leaves import facts_of, numbers_of
 from funclearn.checkpoints._reading import head_of
+from funclearn.checkpoints._sharded import is_sharded
 from funclearn.checkpoints._structure import Structure, structure_of
 
 __all__ = ["save"]
@@ -55,6 +55,13 @@ def save(
     code. It has checksums of all that it holds. A save that is interrupted or fails
     leaves the earlier checkpoints as they were.
 
+    Arrays of which several devices hold a part each lie in a folder beside it, into
+    which every process writes, by Orbax, the parts that it has. The file is written
+    after them, and has the checksums of all files there. Where a state is spread over
+    processes, or replicated to them, all of them call this, with the same arguments and
+    a folder that all share; it returns in each once all is on disk, and what fails in
+    one fails in all. It must not run beside other computations of theirs.
+
     Args:
         folder: where; it is made if it is not there.
         state: a pytree of arrays, typed keys and numbers, such as a `TrainState`.
@@ -74,10 +81,11 @@ def save(
 
     Raises:
         OSError: if it cannot be written; says why, and what to do.
+        RuntimeError: if it failed in another process, or that was lost.
         TypeError: if a leaf is neither an array nor a number, an argument cannot be
             held by JSON, or there is no step.
-        ValueError: if an argument is out of range, or an array is spread over
-            processes or was donated.
+        ValueError: if an argument is out of range, an array was donated, or processes
+            do not share the folder.
 
     Example:
         >>> import tempfile
@@ -92,72 +100,89 @@ def save(
     place = folder_of(folder)
     keep = integer_at_least("keep", keep, 1)
     check_direction("direction", direction)
-    step = _step(state) if step is None else integer_at_least("step", step, 0)
+    step = step_of(state) if step is None else integer_at_least("step", step, 0)
     trees = {"state": structure_of("state", state)}
     if more is not None:
         trees["more"] = structure_of("more", more)
-    numbers = _numbers(trees)
-    head = Head(
-        step=step,
-        epoch=_epoch(state),
-        value=_value(value),
-        direction=direction,
-        notes=as_json("notes", notes),
-        config=as_json("config", config),
-        data=fingerprint_of(data),
-        time=time.time(),
-        library=_version(),
-        trees={name: _entries(tree, numbers) for name, tree in trees.items()},
-    )
-    path = path_of(place, step)
+    path, together = path_of(place, step), Together((state, more))
+    with together.alike():
+        said = {"notes": notes, "config": config, "data": data, "value": value}
+        head = head_of_state(state, step=step, direction=direction, **said)
+        names = _names(trees)
+        numbers = _numbers(trees, names) if together.first else {}
     with explained(place, "the checkpoint could not be saved"):
-        _put(path, head, numbers)
-        values = {one: _value_of(place, one) for one in listed(place)}
-    for one in superfluous(values, step, keep, direction):
-        _remove(path_of(place, one))
+        _write(path, head, _Given(trees, names, numbers), together)
+    with together.alike():
+        if together.first:
+            _keep(place, step, keep, direction)
     return path
 
 
-@functools.cache
-def _version() -> str:
-    return version("funclearn")
+class _Given(NamedTuple):
+    """What there is to save.
+
+    Attributes:
+        trees: the pytrees by name.
+        names: of the arrays that have parts, by their paths.
+        numbers: of all other leaves, likewise; in the first process.
+    """
+
+    trees: dict[str, Structure]
+    names: dict[str, str]
+    numbers: dict[str, np.ndarray]
 
 
-def _step(state: PyTree) -> int:
-    step = getattr(state, "step", None)
-    if step is None:
-        raise TypeError(
-            f"step must be given, since state has none; got {described(state)}."
-        )
-    return integer_at_least("state.step", step, 0)
+def _write(path: Path, head: Head, given: _Given, together: Together) -> None:
+    """Writes arrays that have parts, and then the file, which makes them count."""
+    place = path.parent
+    with together.alike():
+        if together.first:
+            make_folder(place)
+            clean(place, PATTERN)
+            clean_folders(place)
+    leaves = {one: x for tree in given.trees.values() for one, x in tree.leaves.items()}
+    arrays = {name: leaves[one] for one, name in given.names.items()}
+    with written_folder(place, head.step, arrays, together) as beside:
+        with together.alike():
+            if together.first:
+                if beside is not None:
+                    head = head._replace(format=FORMAT, folder=beside)
+                _put(path, head, given)
 
 
-def _epoch(state: PyTree) -> int | None:
-    try:
-        return integer_at_least("state.epoch", getattr(state, "epoch", None), 0)
-    except (TypeError, ValueError):  # of a state that is another library's, or batched
-        return None
+def _keep(place: Path, step: int, keep: int, direction: str) -> None:
+    """Removes what is not kept."""
+    with explained(place, "the checkpoint could not be saved"):
+        values = {one: _value_of(place, one) for one in listed(place)}
+    for one in superfluous(values, step, keep, direction):
+        _remove(path_of(place, one))
+    with contextlib.suppress(OSError):
+        clean_folders(place)
 
 
-def _value(value: Any) -> float | None:
-    """The value as a number of Python's, which JSON holds to the bit."""
-    if value is None:
-        return None
-    try:
-        if isinstance(value, str | bytes):
-            raise TypeError
-        return float(value)
-    except (TypeError, ValueError, OverflowError, jax.errors.JAXTypeError):
-        raise TypeError(
-            f"value must be a number or None; got {described(value)}."
-        ) from None
+def _names(trees: Mapping[str, Structure]) -> dict[str, str]:
+    """By the paths of the arrays that have parts the names of their folders.
 
-
-def _numbers(trees: Mapping[str, Structure]) -> dict[str, np.ndarray]:
-    """The numbers of all leaves, on the host."""
-    leaves = {name: x for tree in trees.values() for name, x in tree.leaves.items()}
+    Raises:
+        TypeError: if a leaf of any kind cannot be held.
+    """
+    leaves = {one: x for tree in trees.values() for one, x in tree.leaves.items()}
     for name, leaf in leaves.items():
         facts_of(name, leaf)
+    parted = [name for name, leaf in leaves.items() if is_sharded(leaf)]
+    return {name: str(number) for number, name in enumerate(parted)}
+
+
+def _numbers(
+    trees: Mapping[str, Structure], without: Mapping[str, str]
+) -> dict[str, np.ndarray]:
+    """The numbers of all leaves but some, on the host."""
+    leaves = {
+        name: leaf
+        for tree in trees.values()
+        for name, leaf in tree.leaves.items()
+        if name not in without
+    }
     for leaf in leaves.values():
         if isinstance(leaf, jax.Array) and not leaf.is_deleted():
             # Begins all copies before it waits for the first.
@@ -165,18 +190,25 @@ def _numbers(trees: Mapping[str, Structure]) -> dict[str, np.ndarray]:
     return {name: numbers_of(name, leaf) for name, leaf in leaves.items()}
 
 
-def _entries(tree: Structure, numbers: Mapping[str, np.ndarray]) -> Structure:
+def _entries(
+    tree: Structure, numbers: Mapping[str, np.ndarray], names: Mapping[str, str]
+) -> Structure:
     """A structure whose leaves are what the head says of them."""
     entries = {}
     for name, leaf in tree.leaves.items():
+        facts = facts_of(name, leaf)
+        if name in names:
+            entries[name] = Entry(facts, None, names[name])
+            continue
         sha256 = hashlib.sha256(bytes_of(numbers[name])).hexdigest()
-        entries[name] = Entry(facts_of(name, leaf), sha256)
+        entries[name] = Entry(facts, sha256)
     return tree._replace(leaves=entries)
 
 
-def _put(path: Path, head: Head, numbers: Mapping[str, np.ndarray]) -> None:
-    make_folder(path.parent)
-    clean(path.parent, PATTERN)
+def _put(path: Path, head: Head, given: _Given) -> None:
+    trees, names, numbers = given
+    entries = {one: _entries(tree, numbers, names) for one, tree in trees.items()}
+    head = head._replace(trees=entries)
     leaves = {name: entry.leaf for name, entry in head.entries.items()}
     write(path, (header_of(head), *(bytes_of(numbers[one]) for one in layout(leaves))))
 
@@ -195,4 +227,4 @@ def _remove(path: Path) -> None:
     except OSError as error:
         # The new one is on disk: that is no reason to stop a run.
         text = f"{path} is no longer needed and could not be removed: {error}"
-        warnings.warn(text, CheckpointWarning, stacklevel=3)
+        warnings.warn(text, CheckpointWarning, stacklevel=4)

@@ -6,7 +6,7 @@
 
 Saving goes on in a thread while the next chunk is computed, one save after the other:
 first the rows, then the state that counts on them. Of several processes the first saves
-what all have.
+what all have; a state of which each has a part all save together, and wait for it.
 """
 
 import concurrent.futures
@@ -19,7 +19,7 @@ import jax
 from jaxtyping import PyTree
 
 from funclearn import checkpoints
-from funclearn._processes import Together, local
+from funclearn._processes import Together, is_spread, local
 from funclearn.running._chunk import Part, Resumed
 from funclearn.running._chunks import Program
 from funclearn.running._history import History
@@ -53,7 +53,7 @@ class Folder:
         self.path, self._together = path, together
         self.saved: int | None = None
         self.step: int | None = None
-        self._text, self._data, self._config = text, data, config
+        self._text, self._known = text, {"config": config, "data": data}
         self._keep = keep
         self._threads = concurrent.futures.ThreadPoolExecutor(1, "funclearn-saves")
         self._last: concurrent.futures.Future[None] | None = None
@@ -62,8 +62,8 @@ class Folder:
         self, program: Program | Streamed, state: TrainState, history: History
     ) -> Resumed | None:
         """Goes on with the run that is there, as `_resuming.resume` does."""
-        known = {"config": self._config, "data": self._data}
-        found = resume(self.path, program, state, history, self._together, **known)
+        where = self.path, program, state, history, self._together
+        found = resume(*where, **self._known)
         if found is not None:
             self.saved, self.step = history.number, found.step
         return found
@@ -95,12 +95,14 @@ class Folder:
         """
         self.finish()
         rows, epoch = history.unwritten(), history.number
-        if not self._together.first:
+        spread = any(map(is_spread, jax.tree.leaves(run.state)))
+        if not self._together.first and not spread:
             self.saved, self.step = epoch, step
             return
         # Another thread must make nothing that other processes have to make, too.
         run, part = local((run, part))
         more = _more(run, part)
+        kept = {"value": value, "keep": self._keep, **self._known}
 
         def save() -> None:
             notes = {
@@ -111,19 +113,14 @@ class Folder:
                 "key": key_of(run.state),
             }
             checkpoints.save(
-                self.path,
-                run.state,
-                step=step,
-                more=more,
-                notes=notes,
-                config=self._config,
-                data=self._data,
-                value=value,
-                keep=self._keep,
+                self.path, run.state, step=step, more=more, notes=notes, **kept
             )
             self.saved, self.step = epoch, step
 
-        self._last = self._threads.submit(save)
+        if spread:
+            save()
+        else:
+            self._last = self._threads.submit(save)
 
     @property
     def saving(self) -> bool:

@@ -57,6 +57,16 @@ def test_what_fails_here_is_told_once(monkeypatch):
     with pytest.raises(ValueError, match="mine"), pair.alike():
         raise ValueError("mine")
     assert pair.sent == [{"error": "ValueError: mine"}]
+    # Neither again further out, whatever has been made of it there.
+    pair.others = [{"value": None}]
+    with pytest.raises(OSError, match="outer"), pair.alike():
+        try:
+            with pair.alike():
+                raise ValueError("inner")
+        except ValueError:
+            raise OSError("outer") from None
+    assert pair.sent[1:] == [{"error": "ValueError: inner"}]
+    pair.sent.pop()
     # What has come from others all know.
     with pytest.raises(Elsewhere), pair.alike():
         raise Elsewhere("theirs")

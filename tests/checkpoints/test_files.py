@@ -79,7 +79,7 @@ def fail(monkeypatch):
         elif operation in ("fsync", "replace"):
             monkeypatch.setattr(os, operation, no_space)
         elif operation == "folder":
-            monkeypatch.setattr(files, "_folder_to_disk", no_space)
+            monkeypatch.setattr(files, "folder_to_disk", no_space)
         else:
             monkeypatch.setattr(Full, "fail", operation)
             monkeypatch.setattr(
@@ -213,7 +213,7 @@ def test_many_may_write_one_file(tmp_path):
 
 def test_folders_are_made_with_those_above_them(tmp_path, monkeypatch):
     synced = []
-    monkeypatch.setattr(files, "_folder_to_disk", synced.append)
+    monkeypatch.setattr(files, "folder_to_disk", synced.append)
     files.make_folder(tmp_path / "a" / "b")
     files.make_folder(tmp_path / "a" / "b")
     assert (tmp_path / "a" / "b").is_dir() and synced == [tmp_path / "a", tmp_path]
@@ -231,7 +231,7 @@ def test_a_file_system_may_be_unable_to_flush_folders(
 
     monkeypatch.setattr(os, "fsync", fsync)
     with contextlib.nullcontext() if passes else pytest.raises(OSError):
-        files._folder_to_disk(tmp_path)
+        files.folder_to_disk(tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -71,7 +71,9 @@ def test_without_a_whole_one_there_is_none(tmp_path, paths):
 def test_a_newer_format_is_refused_and_not_passed_over(paths, monkeypatch):
     folder = paths[0].parent
     with monkeypatch.context() as patch:
-        patch.setattr("funclearn.checkpoints._head.Head.__new__.__defaults__", (9,))
+        patch.setattr(
+            "funclearn.checkpoints._head.Head.__new__.__defaults__", (None, 9)
+        )
         save(folder, plain(3), step=3)
     for find in (latest, lambda folder: restore(folder, plain())):
         with pytest.raises(CheckpointError, match=r"003\.safetensors has format 9, of"):

@@ -43,6 +43,22 @@ def test_a_head_comes_back_from_json():
     assert {name: entry.leaf for name, entry in head.entries.items()} == LEAVES
 
 
+def of_parts(**changes):
+    files = {"0/.zarray": [9, "sum"], "0/0": [8, "sum"]}
+    folder = {"name": "checkpoint-000000000001-12345678.orbax", "files": files}
+    leaves = {"state.w": ["float32", [2], None, False, False, None, "0"]}
+    trees = {"state": {"nodes": {}, "leaves": leaves}}
+    return raw(format=2, folder=folder, trees=trees) | changes
+
+
+def test_a_head_tells_of_a_folder():
+    head = head_of_json(of_parts())
+    assert head.folder is not None and head.folder.files["0/0"] == (8, "sum")
+    assert head.arrays == {"state.w": Entry(Leaf("float32", (2,)), None, "0")}
+    assert head.entries == {}
+    assert json.loads(json.dumps(as_json(head))) == of_parts()
+
+
 def of_leaf(*facts):
     return raw(trees={"state": {"nodes": {}, "leaves": {"state.w": [*facts, "sum"]}}})
 
@@ -77,6 +93,11 @@ def of_node(*facts):
         raw(format=0),
         raw(format="1"),
         raw(other=1),
+        raw(format=2),
+        of_parts(format=1, folder=None),
+        of_parts(folder={"name": "x", "files": {"0/0": ["8", "sum"]}}),
+        of_parts(folder={"name": 3, "files": {}}),
+        of_parts(trees={}),
         {"format": FORMAT},
         {},
     ],
@@ -88,5 +109,5 @@ def test_a_malformed_head_is_damage(malformed, plain_annotations):
 
 def test_a_newer_format_is_no_damage():
     newer = {"format": FORMAT + 1, "library": "9.9", "anything": 1}
-    with pytest.raises(CheckpointError, match=r"format 2, of funclearn 9\.9"):
+    with pytest.raises(CheckpointError, match=r"format 3, of funclearn 9\.9"):
         head_of_json(newer)

@@ -153,7 +153,8 @@ def test_what_holds_no_numbers_now_is_refused():
 
 def test_arrays_of_several_processes_are_refused(monkeypatch):
     kind = type(jnp.ones(2))
-    monkeypatch.setattr(kind, "is_fully_addressable", property(lambda self: False))
+    for name in ("is_fully_addressable", "is_fully_replicated"):
+        monkeypatch.setattr(kind, name, property(lambda self: False))
     with pytest.raises(ValueError, match="x is spread over several processes"):
         numbers_of("x", jnp.ones(2))
 

@@ -105,13 +105,13 @@ def test_what_the_disk_cannot_read_is_damage(file, missing):
     with Broken(file) as broken:
         broken.good = size - missing
         with pytest.raises(Damage, match="it cannot be read"):
-            reading.Opened(broken, size).numbers()
+            reading.Opened(broken, size, file.parent).numbers()
 
 
 def test_a_file_that_shrinks_while_it_is_read_is_damage(file):
     size = file.stat().st_size
     with io.FileIO(file) as whole:
-        checkpoint = reading.Opened(whole, size)
+        checkpoint = reading.Opened(whole, size, file.parent)
         os.truncate(file, size - 1)
         with pytest.raises(Damage, match="its end is missing"):
             checkpoint.numbers()

@@ -118,7 +118,9 @@ def all_finite(params: PyTree) -> bool:
         for leaf in jax.tree.leaves(params)
         if jnp.issubdtype(leaf.dtype, jnp.inexact)
     ]
-    few = sum(leaf.size for leaf in floating) <= _FEW
-    if few and not any(map(is_spread, floating)):
+    if any(map(is_spread, floating)):
+        return bool(_all_finite(floating))
+    if sum(leaf.size for leaf in floating) <= _FEW:
         return all(np.isfinite(leaf).all() for leaf in floating)
+    # What each process has whole it can ask by itself.
     return bool(_all_finite(local(floating)))

@@ -1,13 +1,16 @@
 """Runs that are saved on some devices and go on with on others."""
 
+import functools
 import os
 
 import jax
 import numpy as np
 import optax
 import pytest
+from jax.sharding import NamedSharding, PartitionSpec
 
 import funclearn as fl
+from funclearn import devices
 from funclearn.checkpoints import CheckpointError
 from tests.devices.settings import DATA, INPUTS, KEY, begin, check_close, placed
 from tests.processes import run_in_processes
@@ -117,3 +120,51 @@ def test_a_run_goes_on_in_other_processes_to_the_same_bits(tmp_path):
     for number in (0, 3):
         assert (tmp_path / str(number)).read_text() == wanted
     assert len((folder / "history.csv").read_text().splitlines()) == 10
+
+
+def in_parts(n, epochs, folder=None, **options):
+    """A run whose parameters and moments are dealt out to the devices."""
+    model, optimizer = fl.models.affine(8), optax.adam(0.05)
+    step = fl.make_train_step(fl.make_objective(model, fl.losses.mse), optimizer)
+    state = fl.init_state(KEY, model.init(KEY), optimizer)
+    rows = np.random.default_rng(1).normal(size=(16, 8)).astype(np.float32)
+    state, train = placed(n, state, fl.Dataset(rows, rows.sum(1)))
+    place = NamedSharding(devices.mesh(n), PartitionSpec("data"))
+
+    @functools.partial(jax.jit, out_shardings=place)
+    def dealt(leaf):
+        return leaf
+
+    params, moments = jax.tree.map(
+        lambda leaf: dealt(leaf) if leaf.shape == (8,) else leaf,
+        (state.params, state.opt_state),
+    )
+    state = state._replace(params=params, opt_state=moments)
+    kept = {"folder": folder, "resume": True, "progress": False, **options}
+    return fl.running.run(step, state, train, epochs=epochs, **kept)
+
+
+def test_a_state_in_parts_goes_on_in_other_processes(tmp_path):
+    folder = tmp_path / "run"
+    in_parts(8, 4, folder)
+    assert list(folder.glob("checkpoint-000000000004-*.orbax"))
+    run_in_processes(f"""
+        from tests.devices.test_resuming import in_parts
+
+        def fail(report):
+            if number == 1 and report.epoch >= 5:
+                raise ValueError("no")
+
+        # With a save due, which is all processes' to make and cannot be made by one.
+        try:
+            in_parts(4, 9, {str(folder)!r}, save_every=0.0, callbacks=[fail])
+            raise AssertionError("it did not fail")
+        except RuntimeError as error:
+            assert "callback fail raised ValueError" in str(error), error
+        run = in_parts(4, 8, {str(folder)!r}, save_every=0.0)
+        weight = run.state.params.weight
+        assert not weight.is_fully_replicated and not weight.is_fully_addressable
+    """)
+    run = in_parts(2, 12, folder)
+    assert len(run.state.params.weight.sharding.device_set) == 2
+    check_close(run.history.loss, in_parts(1, 12).history.loss)

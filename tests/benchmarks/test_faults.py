@@ -4,10 +4,11 @@ import signal
 import subprocess
 import sys
 
+import jax
 import numpy as np
 import pytest
 
-from benchmarks.faults import bad_heads, bad_options, bad_tables, folders
+from benchmarks.faults import _starts, bad_heads, bad_options, bad_tables, folders
 from benchmarks.faults._guard import guarded
 from benchmarks.faults._landing import PLACES
 from benchmarks.faults._line import Line, show
@@ -67,6 +68,12 @@ def test_a_process_is_killed_where_it_is_to_be(tmp_path, place, name, content):
     assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
     (path,) = tmp_path.glob(name)
     assert path.read_bytes() == content
+
+
+def test_a_process_that_computes_is_not_forked(tmp_path):
+    jax.devices()
+    with pytest.raises(RuntimeError, match="cannot be forked"):
+        _starts.ended(_starts.Start("kills", tmp_path / "run"))
 
 
 @pytest.mark.parametrize("kind", folders.DAMAGES)

@@ -4,10 +4,11 @@ import sys
 from collections.abc import Callable
 
 from benchmarks._options import Options, one_of, seed, share
-from benchmarks.faults import folders, full, fuzz, kills, loops, soak
+from benchmarks.faults import folders, full, fuzz, kills, loops, processes, soak
 from benchmarks.faults._line import Line, show
 
 KILLS, DAMAGES, INPUTS, DISKS, KILLS_OF_LOOPS = 1000, 5000, 100_000, 200, 6
+KILLS_OF_PROCESSES = 50
 """How many there are at a scale of 1."""
 
 
@@ -22,6 +23,9 @@ def main() -> int:
 
     kinds: dict[str, Callable[[], list[Line]]] = {
         "kills": lambda: kills.lines(at_least(4, KILLS), asked.seed),
+        "processes": lambda: processes.lines(
+            at_least(4, KILLS_OF_PROCESSES), asked.seed
+        ),
         "damages": lambda: folders.lines(at_least(60, DAMAGES), asked.seed),
         "fuzz": lambda: fuzz.lines(at_least(100, INPUTS), asked.seed),
         "full": lambda: full.lines(at_least(8, DISKS)),

@@ -4,13 +4,14 @@ A process is forked from one that has imported everything and computed nothing, 
 new one. JAX starts its threads with its first computation, after which no fork is safe.
 """
 
+import atexit
 import os
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,7 +22,7 @@ from benchmarks.faults._training import train
 from funclearn._jaxprs import backends_exist
 from funclearn.running import _chunks, _sources, _streamed
 
-__all__ = ["TRAININGS", "Start", "ended", "prepare"]
+__all__ = ["TRAININGS", "Start", "ended", "fork", "prepare"]
 
 TRAININGS: Mapping[str, Mapping[str, Any]] = {
     "kills": {"watched": False},
@@ -69,7 +70,7 @@ def prepare() -> None:
     _sources.BLOCK, _streamed._SECONDS = 0, 0.0
 
 
-def carry_out(kind: str, folder: str, place: str | None, number: int) -> None:
+def carry_out(kind: str, folder: Path | str, place: str | None, number: int) -> None:
     """Trains, in the process of a start."""
     start = Start(kind, Path(folder), place, number)
     if place is not None:
@@ -99,7 +100,7 @@ def ended(
     """
     start.marker.unlink(missing_ok=True)
     began = time.monotonic()
-    pid = _new(start) if new else _fork(start)
+    pid = _new(start) if new else fork(lambda: carry_out(*start))
     trains, killed = None, False
     while True:
         over, status = os.waitpid(pid, os.WNOHANG)
@@ -121,7 +122,14 @@ def ended(
         time.sleep(_LOOK)
 
 
-def _fork(start: Start) -> int:
+def fork(do: Callable[[], object], told: str = os.devnull) -> int:
+    """Starts a process that does something; returns its number.
+
+    Args:
+        do: what it does; its status is 1 if that raises.
+        told: the file that what it prints is added to; it says on standard error what
+            it raised.
+    """
     if backends_exist() or threading.active_count() > 1:
         raise RuntimeError("a process that computes cannot be forked.")
     pid = os.fork()
@@ -129,8 +137,12 @@ def _fork(start: Start) -> int:
         return pid
     status = 1
     try:
-        sys.stdout = open(os.devnull, "w")
-        carry_out(start.kind, str(start.folder), start.place, start.number)
+        file = os.open(told, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        os.dup2(file, 1)
+        if told != os.devnull:
+            os.dup2(file, 2)
+        do()
+        atexit._run_exitfuncs()
         status = 0
     except BaseException as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)

@@ -13,7 +13,7 @@ import optax
 
 import funclearn as fl
 
-__all__ = ["EPOCHS", "RESULT", "bits", "train"]
+__all__ = ["EPOCHS", "MODEL", "OPTIMIZER", "RESULT", "bits", "train"]
 
 EPOCHS = 300
 RESULT = "result.bin"
@@ -35,23 +35,25 @@ def _apply(params: Any, inputs: jax.Array) -> jax.Array:
     return jnp.tanh(inputs @ hidden[:-1] + hidden[-1:]) @ outputs[:-1] + outputs[-1:]
 
 
+MODEL = fl.models.Model(_init, _apply)
+OPTIMIZER = optax.adam(3e-3)
+
+
 @functools.cache
 def _setting() -> tuple[Any, ...]:
     """Step, state, data and evaluation; made once a process."""
     inputs = np.linspace(-1, 1, 48, dtype=np.float32)[:, None]
     train = fl.Dataset(inputs, np.sin(3 * inputs))
     held_out = fl.Dataset(inputs[::5] * 0.97, np.sin(2.91 * inputs[::5]))
-    model = fl.models.Model(_init, _apply)
-    optimizer = optax.adam(3e-3)
-    objective = fl.make_objective(model, fl.losses.mse, input_noise=0.01)
-    step = fl.make_train_step(objective, optimizer)
+    objective = fl.make_objective(MODEL, fl.losses.mse, input_noise=0.01)
+    step = fl.make_train_step(objective, OPTIMIZER)
 
     @jax.jit
     def begin() -> fl.TrainState:
         key = jax.random.key(7)
-        return fl.init_state(key, model.init(key), optimizer)
+        return fl.init_state(key, MODEL.init(key), OPTIMIZER)
 
-    return step, begin(), train, held_out, fl.make_evaluation(model, fl.losses.mse)
+    return step, begin(), train, held_out, fl.make_evaluation(MODEL, fl.losses.mse)
 
 
 @functools.cache

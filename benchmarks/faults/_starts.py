@@ -136,6 +136,8 @@ def fork(do: Callable[[], object], told: str = os.devnull) -> int:
     if pid:
         return pid
     status = 1
+    # Else the end of this process would remove the folders of the other.
+    atexit._clear()
     try:
         file = os.open(told, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         os.dup2(file, 1)

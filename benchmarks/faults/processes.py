@@ -61,7 +61,9 @@ def child(kills: int, seed: int) -> None:
     counts = Counter[str]()
     with tempfile.TemporaryDirectory() as temporary:
         whole, timed = (Job(Path(temporary, name)) for name in ("whole", "timed"))
-        Group(whole).end()
+        alone = Group(whole)
+        if alone.end() != [0]:
+            raise RuntimeError(f"it fails uninterrupted: {alone.said()}")
         right = standing(whole.folder)
         timed = timed._replace(processes=2)
         _judge(outcome(timed, right), counts)

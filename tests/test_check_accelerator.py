@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -72,8 +73,15 @@ SUMMARY = {
 }
 
 
+class Loaded(NamedTuple):
+    """The tool, and the commands that it gave."""
+
+    tool: Any
+    commands: list[tuple[str, ...]]
+
+
 @pytest.fixture
-def tool(tmp_path, monkeypatch):
+def loaded(tmp_path, monkeypatch):
     """The tool where all that it runs leaves the same files."""
     spec = importlib.util.spec_from_file_location("check_accelerator", TOOL)
     assert spec and spec.loader
@@ -96,13 +104,12 @@ def tool(tmp_path, monkeypatch):
     found = {"platform": "tpu", "devices": ["tpu: some"], "versions": {}, "idle": None}
     monkeypatch.setattr(tool, "ran", ran)
     monkeypatch.setattr(tool, "machine", lambda: dict(found))
-    tool.commands = commands
-    return tool
+    return Loaded(tool, commands)
 
 
-def test_what_came_of_all_parts_is_in_one_file(tool, monkeypatch, capsys):
+def test_what_came_of_all_parts_is_in_one_file(loaded, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["check_accelerator.py", "out.json"])
-    assert tool.main() == 1
+    assert loaded.tool.main() == 1
     assert "Failed: tests. Everything is in out.json" in capsys.readouterr().out
     found = json.loads(Path("out.json").read_text("utf-8"))
     assert found["devices"] == ["tpu: some"] and found["platform"] == "tpu"
@@ -116,18 +123,19 @@ def test_what_came_of_all_parts_is_in_one_file(tool, monkeypatch, capsys):
     assert found["table"]["record"] == {"lines": []}
 
 
-def test_what_runs_exists(tool):
-    for file in (*tool.TESTS, *tool.TOLD):
+def test_what_runs_exists(loaded):
+    for file in (*loaded.tool.TESTS, *loaded.tool.TOLD):
         assert (ROOT / file).exists()
-    file, name = tool.QUICK[0].split("::")
+    file, name = loaded.tool.QUICK[0].split("::")
     assert f"def {name}(" in (ROOT / file).read_text("utf-8")
-    assert (ROOT / "experiments" / tool.QUICK[1]).is_dir()
+    assert (ROOT / "experiments" / loaded.tool.QUICK[1]).is_dir()
 
 
-def test_one_test_and_one_experiment_are_quick(tool, monkeypatch):
+def test_one_test_and_one_experiment_are_quick(loaded, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["check_accelerator.py", "out.json", "--quick"])
-    assert tool.main() == 1
+    assert loaded.tool.main() == 1
     found = json.loads(Path("out.json").read_text("utf-8"))
     assert "table" not in found and "told" not in found
-    (of_tests, of_figures) = tool.commands
-    assert tool.QUICK[0] in of_tests and tool.QUICK[1] in of_figures
+    of_tests, of_figures = loaded.commands
+    one, other = loaded.tool.QUICK
+    assert one in of_tests and other in of_figures

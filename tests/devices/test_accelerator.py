@@ -82,9 +82,15 @@ def test_what_is_drawn_is_what_a_cpu_draws():
     def ran(n):
         data = fl.Dataset(DATA.inputs, np.arange(len(DATA.targets)))
         state, data = placed(n, begin()[1], data)
-        options = {"epochs": 3, "batch_size": 8}
-        record = fl.fit(drawn, state, data, record=lambda _, info, __: info, **options)
-        return jax.device_get(record.history.grads)
+        run = fl.fit(
+            drawn,
+            state,
+            data,
+            epochs=3,
+            batch_size=8,
+            record=lambda state, info, evaluation: info.grads,
+        )
+        return jax.device_get(run.history)
 
     with jax.default_device(jax.devices("cpu")[0]):
         *wanted, normal, uniform = ran(None)

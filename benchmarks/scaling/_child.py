@@ -18,7 +18,7 @@ __all__ = ["tell"]
 
 _TURNS = 3
 _STEPS_ALONE, _STEPS_TOGETHER, _WORDS = 2000, 100, 100
-_FLOPS = 2e9
+_FLOPS = 5e8
 """That a call may take."""
 
 

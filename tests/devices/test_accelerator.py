@@ -54,7 +54,7 @@ def by_numpy(rule, start):
 def test_curves_are_those_of_numpy(rule):
     step, state = begin(RULES[rule])
     wanted = by_numpy(rule, [*state.params.weight, state.params.bias])
-    for n in (None, *COUNTS):
+    for n in (None, COUNTS[-1]):
         there, data = placed(n, state, DATA)
         check_close(fl.fit(step, there, data, epochs=STEPS).history.loss, wanted)
 
@@ -94,7 +94,7 @@ def test_what_is_drawn_is_what_a_cpu_draws():
 
     with jax.default_device(jax.devices("cpu")[0]):
         *wanted, normal, uniform = ran(None)
-    for n in (None, *COUNTS):
+    for n in (None, COUNTS[-1]):
         *got, close, same = ran(n)
         assert bits((got, same)) == bits((wanted, uniform))
         # Its inverse error function is made of others on other platforms.
@@ -111,7 +111,7 @@ def test_blocks_make_the_same_bits_on_any_number_of_devices():
         return bits((run.state, run.history))
 
     wanted = ran(None)
-    for n in COUNTS:
+    for n in {1, COUNTS[-1]}:
         assert ran(n) == wanted
 
 

@@ -39,13 +39,13 @@ def local(tree: PyTree) -> PyTree:
     return jax.tree.map(own, tree)
 
 
-def whole(array: jax.Array) -> np.ndarray:
+def whole(array: jax.Array | np.ndarray) -> np.ndarray:
     """The numbers of an array on the host.
 
     Every process that holds a part of it must call this, unless each has it whole. No
     device ever holds more than a part of every process.
     """
-    if not is_spread(array):
+    if not isinstance(array, jax.Array) or not is_spread(array):
         return np.asarray(local(array))
     devices, places = one_of_each(array), _places(array)
     processes = [device.process_index for device in devices]

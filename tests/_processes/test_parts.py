@@ -17,6 +17,7 @@ def test_all_arrays_of_one_process_are_its_own():
     tree = {"array": array, "number": 3, "numpy": np.arange(2)}
     assert all(local(tree)[name] is tree[name] for name in tree)
     np.testing.assert_array_equal(whole(array), np.arange(8.0))
+    assert whole(tree["numpy"]) is tree["numpy"]
 
 
 def test_what_is_traced_is_nobodys():

@@ -11,7 +11,7 @@ __all__ = ["is_spread", "local", "whole"]
 
 
 def is_spread(leaf: object) -> bool:
-    """Whether several processes hold different parts of an array."""
+    """Whether devices of several processes hold different parts of an array."""
     return (
         isinstance(leaf, jax.Array)
         and not isinstance(leaf, Tracer)

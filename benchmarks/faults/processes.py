@@ -19,7 +19,7 @@ from benchmarks.faults._standing import standing
 from benchmarks.faults._starts import fork, prepare
 from benchmarks.faults._together import Job, address, train_together
 
-__all__ = ["Group", "child", "kill", "lines", "outcome"]
+__all__ = ["Group", "child", "kill", "lines", "outcome", "stop"]
 
 _WITHIN_A_SAVE = 0.5  # of the kills, these of the process that saves
 _SHAPES = ((2, 1), (2, 1), (2, 2))
@@ -27,6 +27,7 @@ _SHAPES = ((2, 1), (2, 1), (2, 2))
 _ENDS = ((1, 1), (2, 1), (1, 2))
 """The same, of the last start of each run."""
 _SOON, _STUCK = 2.0, 60.0
+_HEARTBEAT, _GRACE = 3, 20.0
 _LOST = 75
 _LOOK = 0.002
 
@@ -60,15 +61,12 @@ def child(kills: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
     counts = Counter[str]()
     with tempfile.TemporaryDirectory() as temporary:
-        whole, timed = (Job(Path(temporary, name)) for name in ("whole", "timed"))
-        alone = Group(whole)
-        if alone.end() != [0]:
-            raise RuntimeError(f"it fails uninterrupted: {alone.said()}")
+        whole, several = (Job(Path(temporary, name)) for name in ("one", "several"))
+        Group(whole).finish()
         right = standing(whole.folder)
-        timed = timed._replace(processes=2)
-        _judge(outcome(timed, right), counts)
-        # By now there is nothing left to compile.
-        seconds = _seconds(timed._replace(folder=Path(temporary, "again")))
+        seconds = _seconds(several._replace(processes=2))
+        _judge(_compared(several.folder, right), counts)
+        _judge(stop(Job(Path(temporary, "stopped"), 2), counts), counts)
         while counts["kills"] < kills:
             job = Job(Path(temporary, f"{counts['runs']}"))
             for _ in range(min(int(rng.integers(2, 6)), kills - counts["kills"])):
@@ -147,13 +145,19 @@ class Group:
                 os.waitpid(pid, 0)
         return found
 
+    def finish(self) -> None:
+        """Waits for all, which must end well."""
+        statuses = self.end()
+        if set(statuses) != {0}:
+            raise RuntimeError(f"statuses {statuses}: {self.said()}")
+
 
 def _seconds(job: Job) -> float:
     """How long a whole run trains."""
     group = Group(job)
     group.until(lambda: job.marker.exists() or bool(group.ends))
     began = time.monotonic()
-    group.end()
+    group.finish()
     return time.monotonic() - began
 
 
@@ -198,15 +202,34 @@ def kill(
     return None
 
 
+def stop(job: Job, counts: Counter[str]) -> str | None:
+    """Stops the first process, by whose signs the others live; what is wrong."""
+    job = job._replace(heartbeat=_HEARTBEAT)
+    group = Group(job)
+    group.until(lambda: job.marker.exists() or bool(group.ends))
+    os.kill(group.pids[0], signal.SIGSTOP)
+    gone = group.until(lambda: bool(group.ends), _HEARTBEAT + _GRACE)
+    os.kill(group.pids[0], signal.SIGKILL)
+    statuses = group.end()
+    counts["gone as the first stood still"] += gone
+    if gone and statuses == [-signal.SIGKILL, -signal.SIGABRT]:
+        return None
+    return f"statuses {statuses}, the first stopped: {group.said()}"
+
+
 def outcome(job: Job, right: dict[str, bytes]) -> str | None:
     """Goes on with a job to its end; what is wrong then, if anything."""
     group = Group(job)
     statuses = group.end()
     if set(statuses) != {0}:
         return f"statuses {statuses}: {group.said()}"
-    found = standing(job.folder)
+    return _compared(job.folder, right)
+
+
+def _compared(folder: Path, right: dict[str, bytes]) -> str | None:
+    found = standing(folder)
     wrong = [name for name in right if found[name] != right[name]]
     if wrong:
         return f"other bytes in {', '.join(wrong)}"
-    left = [path.name for path in job.folder.glob(".*.tmp")]
+    left = [path.name for path in folder.glob(".*.tmp")]
     return f"left over: {left}" if left else None

@@ -4,9 +4,14 @@ All of them call the same functions in the same order; where arrays lie in one p
 alone nothing is exchanged, and nothing is waited for.
 """
 
-from funclearn._processes._exchange import from_all, one_of_each, wait_for
+from funclearn._processes._exchange import (
+    Elsewhere,
+    from_all,
+    one_of_each,
+    wait_for,
+)
 from funclearn._processes._parts import is_spread, local, whole
-from funclearn._processes._together import Elsewhere, Together
+from funclearn._processes._together import Together
 
 __all__ = [
     "Elsewhere",

@@ -12,9 +12,13 @@ from jaxtyping import PyTree
 
 from funclearn._jaxprs import Tracer
 
-__all__ = ["from_all", "one_of_each", "wait_for"]
+__all__ = ["Elsewhere", "from_all", "one_of_each", "wait_for"]
 
 _SHORTEST, _LONGEST = 5e-5, 5e-3  # seconds between two looks whether an array is there
+
+
+class Elsewhere(RuntimeError):
+    """Another process failed, or was lost."""
 
 
 def one_of_each(tree: PyTree) -> tuple[Any, ...]:
@@ -60,10 +64,35 @@ def _gathering(
 
 
 def wait_for(array: Any) -> None:
-    """Waits in Python, where signals are heard, and not in XLA."""
-    # Not a part of what JAX documents of arrays; without it the wait is in XLA.
-    is_ready = getattr(array, "is_ready", lambda: True)
+    """Waits in Python, where signals are heard, and not in XLA.
+
+    Raises:
+        Elsewhere: if a part in this process failed, of an array that others hold too.
+    """
     pause = _SHORTEST
-    while not is_ready():
+    while not _is_ready(array):
+        if not getattr(array, "is_fully_addressable", True):
+            _check_parts(array)
         time.sleep(pause)
         pause = min(2 * pause, _LONGEST)
+
+
+def _is_ready(array: Any) -> bool:
+    # Not a part of what JAX documents of arrays; without it the wait is in XLA.
+    return getattr(array, "is_ready", lambda: True)()
+
+
+def _check_parts(array: Any) -> None:
+    """Raises if a part failed: another device of this process may wait for it for ever.
+
+    That is how XLA's collectives between CPUs end when a process is killed.
+    """
+    for part in array.addressable_shards:
+        if _is_ready(part.data):
+            try:
+                part.data.block_until_ready()
+            # JAX has no class for it.
+            except Exception as error:
+                holders = {one.process_index for one in array.sharding.device_set}
+                lost = f"one of {len(holders)} processes was lost: {error}"
+                raise Elsewhere(lost) from error

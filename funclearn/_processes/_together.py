@@ -9,16 +9,12 @@ import jax
 import numpy as np
 from jaxtyping import PyTree
 
-from funclearn._processes._exchange import from_all, one_of_each
+from funclearn._processes._exchange import Elsewhere, from_all, one_of_each
 
-__all__ = ["Elsewhere", "Together"]
+__all__ = ["Together"]
 
 _TOLD = "_told_to_other_processes"
 _ROOM = 1024  # bytes of a message, all alike, so that one program brings every one
-
-
-class Elsewhere(RuntimeError):
-    """Another process failed, or was lost."""
 
 
 class Together:

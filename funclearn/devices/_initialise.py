@@ -3,7 +3,6 @@
 import atexit
 import math
 import os
-import socket
 import sys
 import warnings
 from collections.abc import Mapping
@@ -14,7 +13,8 @@ import jax
 from funclearn._checks import integer_at_least, positive_number
 from funclearn._jaxprs import backends_exist, detected
 from funclearn.devices._alike import check_alike, facts
-from funclearn.devices._meeting import host_and_port, meet, wait_for_ends
+from funclearn.devices._meeting import host_and_port, meet
+from funclearn.devices._signs import Signs
 
 __all__ = ["initialise"]
 
@@ -111,7 +111,7 @@ def _join(
             initialization_timeout=math.ceil(timeout),
             heartbeat_timeout_seconds=heartbeat,
         )
-    atexit.register(_end, process, connections)
+    atexit.register(_end, process, Signs(connections, heartbeat))
 
 
 def _place(
@@ -152,10 +152,10 @@ def _number(name: str, value: int | None, least: int) -> int | None:
     return integer_at_least(name, value, least)
 
 
-def _end(process: int, connections: list[socket.socket]) -> None:
+def _end(process: int, signs: Signs) -> None:
     """Leaves; as process 0, which JAX needs to be the last, once the others have."""
     if process == 0:
         # After an uncaught error others may wait for what this process will not do.
         failed = hasattr(sys, "last_value")
-        wait_for_ends(connections, _LONGEST_IF_FAILED if failed else _LONGEST)
+        signs.join(_LONGEST_IF_FAILED if failed else _LONGEST)
     jax.distributed.shutdown()

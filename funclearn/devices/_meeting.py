@@ -2,15 +2,14 @@
 
 JAX ends a process, without an exception, where a port is taken or another process does
 not come. So they find each other first, by sockets of Python's: the others say who they
-are, and process 0 says go once all have. The sockets stay open, by which process 0 sees
-the others end: JAX ends, without an exception, whoever is left when process 0 goes.
+are, and process 0 says go once all have. The sockets stay open, for signs of life.
 """
 
 import contextlib
 import socket
 import time
 
-__all__ = ["host_and_port", "meet", "wait_for_ends"]
+__all__ = ["host_and_port", "meet"]
 
 _GO = b"go"
 _LONGEST = 64
@@ -35,7 +34,7 @@ def host_and_port(address: object) -> tuple[str, int]:
 
 def meet(
     address: str, processes: int, process: int, timeout: float
-) -> list[socket.socket]:
+) -> dict[int, socket.socket]:
     """Returns once all processes have come.
 
     Args:
@@ -45,8 +44,8 @@ def meet(
         timeout: for how many seconds to wait for the others.
 
     Returns:
-        Connections to keep open until this process ends: of process 0 to all others, of
-        each other to process 0.
+        Connections to keep open until this process ends, by the numbers of those at the
+        other ends: of process 0 to all others, of each other to process 0.
 
     Raises:
         OSError: in process 0, if the port is taken.
@@ -54,25 +53,15 @@ def meet(
     """
     deadline = time.monotonic() + timeout
     if process:
-        return [_let_in(address, processes, process, deadline, timeout)]
+        return {0: _let_in(address, processes, process, deadline, timeout)}
     with contextlib.ExitStack() as stack:
         guests = _guests(address, processes, deadline, timeout, stack)
-        for guest in guests:
+        for guest in guests.values():
             # One that has gone meanwhile is missed by JAX.
             with contextlib.suppress(OSError):
                 guest.sendall(_GO)
         stack.pop_all()
     return guests
-
-
-def wait_for_ends(connections: list[socket.socket], seconds: float) -> None:
-    """Waits until the processes at the other ends have gone, or time is over."""
-    deadline = time.monotonic() + seconds
-    for connection in connections:
-        # A process that was killed resets it; one that stays is out of time.
-        with contextlib.suppress(OSError):
-            connection.settimeout(_left(deadline))
-            connection.recv(1)
 
 
 def _left(deadline: float) -> float:
@@ -86,10 +75,10 @@ def _guests(
     deadline: float,
     timeout: float,
     stack: contextlib.ExitStack,
-) -> list[socket.socket]:
+) -> dict[int, socket.socket]:
     """Connections to all others."""
     missing = {_greeting(one, processes): one for one in range(1, processes)}
-    guests: list[socket.socket] = []
+    guests: dict[int, socket.socket] = {}
     with _listening(address) as server:
         while missing:
             server.settimeout(_left(deadline))
@@ -101,10 +90,11 @@ def _guests(
                     f"of {processes} processes these did not come to {address} within "
                     f"{timeout:g} s: {numbers}."
                 ) from error
-            if missing.pop(_said(guest), None) is None:
+            process = missing.pop(_said(guest), None)
+            if process is None:
                 guest.close()
             else:
-                guests.append(stack.enter_context(guest))
+                guests[process] = stack.enter_context(guest)
     return guests
 
 

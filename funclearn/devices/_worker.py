@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import NoReturn, TypeVar
 
 from funclearn._jaxprs import process_of
+from funclearn.devices._signs import when_silent
 
 __all__ = ["worker"]
 
@@ -24,11 +25,12 @@ _LOST = re.compile(
 def worker(main: Callable[[], _R]) -> _R:
     """Calls the main function of a script that several processes run.
 
-    If it raises since another process was lost, this process says so in one line and
-    ends at once with status 75, by which a scheduler knows to start the job again. If
-    it raises anything else, the traceback is printed and this process ends at once with
-    status 1, so that the others do not wait for it. At once means without exit handlers
-    and `finally` further up: in order, Python would wait for the others.
+    If it raises since another process was lost, or one gives no sign for as long as
+    `initialise` was told, this process says so in one line and ends at once with status
+    75, by which a scheduler knows to start the job again. If it raises anything else,
+    the traceback is printed and this process ends at once with status 1, so that the
+    others do not wait for it. At once means without exit handlers and `finally` further
+    up: in order, Python would wait for the others.
 
     In one process alone, errors are raised as ever; so are `SystemExit` and
     `KeyboardInterrupt` in any, such as those by which `funclearn.running.run` ends.
@@ -44,20 +46,28 @@ def worker(main: Callable[[], _R]) -> _R:
         'trained'
     """
     try:
-        return main()
+        with when_silent(_leave_the_silent):
+            return main()
     except Exception as error:
-        process, processes = process_of()
-        if processes == 1:
+        if process_of()[1] == 1:
             raise
         if _is_loss(error):
-            first = str(error).partition("\n")[0]
-            _say(
-                f"funclearn: process {process} of {processes} ends with status "
-                f"{_AGAIN}, since another was lost: {first}\n"
-            )
-            _leave(_AGAIN)
+            _leave_again("another was lost: " + str(error).partition("\n")[0])
         _say(traceback.format_exc())
         _leave(1)
+
+
+def _leave_the_silent(silent: int, seconds: float) -> NoReturn:
+    _leave_again(f"process {silent} has given no sign for {seconds:g} s")
+
+
+def _leave_again(why: str) -> NoReturn:
+    process, processes = process_of()
+    _say(
+        f"funclearn: process {process} of {processes} ends with status {_AGAIN}, since "
+        f"{why}\n"
+    )
+    _leave(_AGAIN)
 
 
 def _is_loss(error: BaseException | None) -> bool:

@@ -7,7 +7,7 @@ import pytest
 
 from funclearn import devices
 from funclearn.devices import _worker
-from tests.processes import pair
+from tests.processes import free_address, pair, started
 
 TOGETHER = """
 import os, signal, sys, threading, time
@@ -17,14 +17,14 @@ number = int(sys.argv[2])
 
 def kill():
     print("at", time.time(), flush=True)
-    os.kill(os.getpid(), signal.SIGKILL)
+    os.kill(os.getpid(), signal.Signals[FAULT])
 
 def main():
-    devices.initialise(sys.argv[1], 2, number)
+    devices.initialise(sys.argv[1], 2, number, heartbeat=HEARTBEAT)
     rows = devices.shard(jnp.ones(2), devices.mesh())
     total = jax.jit(jnp.sum)
     total(rows).block_until_ready()
-    if number == 1 and FAULT == "kill":
+    if number == 1 and FAULT in signal.Signals.__members__:
         threading.Timer(0.2, kill).start()
     for step in range(10**9):
         total(rows).block_until_ready()
@@ -34,6 +34,7 @@ def main():
 
 devices.worker(main)
 """
+HEARTBEAT = 3
 GLOO = "UNKNOWN: Gloo all-reduce failed: [pair.cc:547] Connection closed by peer [::1]"
 
 
@@ -104,7 +105,7 @@ def test_an_end_asked_for_keeps_its_status(error, several):
 
 
 def test_survivors_of_a_killed_process_end(tmp_path):
-    survivor, lost = together("kill", tmp_path)
+    survivor, lost = together("SIGKILL", tmp_path)
     assert (survivor.status, lost.status) == (75, -signal.SIGKILL), survivor.error
     assert "process 0 of 2 ends with status 75" in survivor.error
 
@@ -116,10 +117,29 @@ def test_nobody_waits_for_a_process_that_failed(tmp_path):
     assert survivor.status in (75, -signal.SIGABRT), survivor.error
 
 
+def test_nobody_waits_for_a_process_that_stands_still(tmp_path):
+    script, address = written("SIGSTOP", tmp_path), free_address()
+    workers = [started(script, address, number) for number in (0, 1)]
+    try:
+        _, error = workers[0].communicate(timeout=100)
+        assert workers[0].returncode == 75, error
+        assert f"process 1 has given no sign for {HEARTBEAT} s" in error
+    finally:
+        for worker in workers:
+            worker.kill()
+            worker.communicate()
+
+
+def written(fault, folder):
+    script = folder / "train.py"
+    settings = f"FAULT, HEARTBEAT = {fault!r}, {HEARTBEAT}\n"
+    script.write_text(settings + TOGETHER, "utf-8")
+    return script
+
+
 def together(fault, folder):
     """Two processes of which one ends, and the other within two seconds of it."""
-    script = folder / "train.py"
-    script.write_text(f"FAULT = {fault!r}\n{TOGETHER}", "utf-8")
+    script = written(fault, folder)
     ended = pair(script, script)
     (began,) = re.findall(r"^at (.+)$", "\n".join(one.out for one in ended), re.M)
     assert all(one.time - float(began) < 2 for one in ended), ended

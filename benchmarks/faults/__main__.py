@@ -35,9 +35,10 @@ def main() -> int:
     parser.add_argument(
         "kinds", nargs="*", type=one_of(kinds), metavar="KIND", help=", ".join(kinds)
     )
+    parser.add_argument("--processes", action="store_true", help="the kind processes")
     asked = parser.parse_args()
     found: list[Line] = []
-    for name in asked.kinds or kinds:
+    for name in (asked.kinds + asked.processes * ["processes"]) or kinds:
         found += kinds[name]()
         print(f"{name}: {sum(line.wrong for line in found)} wrong", file=sys.stderr)
     show(found)

@@ -11,6 +11,7 @@ import jaxtyping
 import pytest
 
 import tests.checked  # noqa: F401 - the hook finds it in its package
+from tests import executables
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 # Whatever does not ask for more is on the first one.
@@ -28,9 +29,10 @@ def pytest_collection_finish():
 
 @pytest.fixture(scope="session", autouse=True)
 def equal_programs(tmp_path_factory):
-    """Lets XLA compile programs of equal text once in every process.
+    """Lets XLA compile programs of equal text once.
 
-    The smallest take longer to be kept than to be compiled.
+    Within a process all of them; between processes what takes longer to be compiled
+    than to be kept in a file.
     """
     from funclearn import _jaxprs
 
@@ -38,6 +40,7 @@ def equal_programs(tmp_path_factory):
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
     jax.config.update("jax_compilation_cache_dir", str(folder))
     _jaxprs.reset_cache()
+    executables.keep()
 
 
 @pytest.fixture

@@ -22,11 +22,16 @@ def mesh_of(number):
     return jax.make_mesh((number,), ("x",), (AxisType.Auto,), devices=devices)
 
 
-@pytest.mark.parametrize("name", RUNS)
-def test_lanes_have_the_same_bits_on_any_number_of_devices(name):
+# Every device compiles the program for itself: one more is enough to see whether
+# that changes a run's bits, and one kind of run to see them on any number.
+@pytest.mark.parametrize(
+    ("name", "numbers"),
+    [(name, (1, 2, 4, 8) if name == "line that stops" else (2,)) for name in RUNS],
+)
+def test_lanes_have_the_same_bits_on_any_number_of_devices(name, numbers):
     run, grid = run_of(name), {"learning_rate": RATES}
     alone = sweep(run, grid, block_size=2)
-    for number in (1, 2, 4, 8):
+    for number in numbers:
         spread = sweep(run, grid, block_size=2, mesh=mesh_of(number))
         assert equal(alone.result, spread.result), number
 

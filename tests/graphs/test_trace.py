@@ -49,13 +49,13 @@ def sum_over_paths(graph, start):
 
 def sum_over_array_paths(graph, start):
     """The same sum, of products of Jacobians, with common factors taken out."""
-    sums = {graph.outputs[0]: jnp.ones(())}
+    sums: dict[int, Any] = {graph.outputs[0]: np.ones(())}
     for edge in reversed(graph.edges):
         if edge.derivative and edge.target in sums:
-            jacobian = edge.derivative.jacobian()
+            jacobian = np.asarray(edge.derivative.jacobian())
             assert jacobian.shape == edge.derivative.shape
             ndim = graph.nodes[edge.target].value.ndim
-            product = jnp.tensordot(sums[edge.target], jacobian, axes=ndim)
+            product = np.tensordot(sums[edge.target], jacobian, axes=ndim)
             sums[edge.source] = sums.get(edge.source, 0) + product
     return sums.get(start, 0)
 

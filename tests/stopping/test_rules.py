@@ -158,9 +158,10 @@ def test_gradient_and_parameter_rules(fl, replay):
 def test_every_lane_of_a_vmap_stops_by_itself(fl, problem):
     rates = jnp.array([1e-3, 0.02, 0.1, 0.4, 1.5, 5.0])
     rule = fl.stopping.diverged(1e6) | fl.stopping.target(12.0)
-    lanes = jax.vmap(lambda rate: problem(rate, rule))(rates)
+    run = jax.jit(lambda rate: problem(rate, rule))
+    lanes = jax.vmap(run)(rates)
     for lane, rate in enumerate(rates):
-        alone = problem(rate, rule)
+        alone = run(rate)
         epochs = int(alone.epochs)
         assert int(lanes.epochs[lane]) == epochs
         assert lanes.reason.name[lane] == alone.reason.name
@@ -183,6 +184,7 @@ def test_nested_vmap(fl, problem):
 def test_a_stopped_run_is_differentiable_both_ways(fl, problem, float64, epochs):
     rule = fl.stopping.target(12.0)
 
+    @jax.jit
     def final(rate, weight):
         run = problem(rate, rule, epochs=epochs, weight=weight)
         return run.state.params.weight + run.best.params.bias

@@ -12,7 +12,7 @@ import pytest
 
 import funclearn as fl
 from experiments._thermometer import initial_params
-from experiments.autograd import Config, chapter, run
+from experiments.autograd import Config, page, run
 from experiments.autograd.slips import slips
 from experiments.autograd.vocabulary import (
     grad_fns,
@@ -20,6 +20,7 @@ from experiments.autograd.vocabulary import (
     scaled_program,
     vocabulary,
 )
+from tests.experiments.every import SmallRun, recorded, written
 
 CONFIG = Config(epochs=520)
 DATA = fl.data.thermometer()
@@ -27,8 +28,26 @@ T_U, T_C = (np.asarray(column, float) for column in DATA)
 
 
 @pytest.fixture(scope="module")
-def result():
-    return chapter.study(CONFIG)
+def ran(tmp_path_factory):
+    """What a run wrote, and what its study found."""
+    with recorded(page, "study") as found:
+        out = tmp_path_factory.mktemp("results")
+        small = written("autograd", CONFIG, out)
+    return small, *found
+
+
+@pytest.fixture(scope="module")
+def small(ran):
+    return ran[0]
+
+
+@pytest.fixture(scope="module")
+def result(ran):
+    return ran[1]
+
+
+class TestSmallRun(SmallRun):
+    pass
 
 
 def gradient(w, b, t_u):
@@ -64,8 +83,8 @@ def test_what_nobody_zeroes_is_a_running_sum(result):
         np.testing.assert_allclose(found, total, rtol=1e-3)
 
 
-def test_the_page_computes_how_far_the_loops_are_apart():
-    outcome = run(CONFIG)
+def test_the_page_computes_how_far_the_loops_are_apart(small):
+    outcome = small[1]
     (table,) = (table for table in outcome.tables if "written out" in table.title)
     assert [row[0] for row in table.rows] == [500, CONFIG.epochs]
     assert all(row[3] < 1e-5 for row in table.rows)

@@ -21,8 +21,6 @@ from tests.experiments.every import SmallRun, written
 SMALL = {
     "seven_steps": {"epochs": 4, "weight_counts": (1, 2)},
     "broadcasting": {"epochs": 3},
-    "parameter_estimation": {"epochs": 12},
-    "autograd": {"epochs": 12},
     "torch_optimizers": {"optimizers": ("SGD", "Rprop", "Muon"), "steps": 12},
     "validation": {"epochs": 12, "splits": 4},
     "gradient_vectors": {"points": 3, "spacing": 1.0},
@@ -30,19 +28,15 @@ SMALL = {
     "wide_net": {"epochs": 3},
     "fit_csv": {"epochs": 3},
     "learning_rates": {"rates": 5, "epochs": 10},
-    "learn_the_learning_rate": {
-        "descents": 2,
-        "epochs": 10,
-        "rates": 5,
-        "schedule_epochs": 3,
-        "schedule_descents": 2,
-    },
 }
 
 # Those whose own file runs them, with settings that its other tests read, too.
 ELSEWHERE = (
+    "autograd",
     "gradient_check",
+    "learn_the_learning_rate",
     "optimizers",
+    "parameter_estimation",
     "split_uncertainty",
     "overfitting",
     "pullover_or_dress",

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 import funclearn as fl
-from experiments.parameter_estimation import Config, chapter, run
+from experiments.parameter_estimation import Config, chapter, page, run
+from tests.experiments.every import SmallRun, recorded, written
 
 CONFIG = Config(epochs=150)
 DATA = fl.data.thermometer()
@@ -19,13 +20,31 @@ T_U, T_C = (np.asarray(column, float) for column in DATA)
 
 
 @pytest.fixture(scope="module")
-def result():
-    return chapter.study(CONFIG)
+def ran(tmp_path_factory):
+    """What a run wrote, and what its study found."""
+    with recorded(page, "study") as found:
+        out = tmp_path_factory.mktemp("results")
+        small = written("parameter_estimation", CONFIG, out)
+    return small, *found
 
 
 @pytest.fixture(scope="module")
-def outcome():
-    return run(CONFIG)
+def small(ran):
+    return ran[0]
+
+
+@pytest.fixture(scope="module")
+def result(ran):
+    return ran[1]
+
+
+@pytest.fixture(scope="module")
+def outcome(small):
+    return small[1]
+
+
+class TestSmallRun(SmallRun):
+    pass
 
 
 def test_gradients_by_hand_are_the_formulas(result):

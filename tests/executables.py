@@ -13,8 +13,8 @@ from typing import Any
 
 from jax._src import compiler
 
-LIMIT = 4096
-"""How many are kept, those that were used last."""
+LIMIT = 1024
+"""How many are kept, those that were used last: each takes a quarter of a MiB."""
 
 
 def keep() -> None:

@@ -3,20 +3,29 @@
 import numpy as np
 import pytest
 
-from experiments.learning_rates import Config, run
-from experiments.learning_rates.chapter import Edge, study
+from experiments.learning_rates import Config, page, run
+from experiments.learning_rates.chapter import Edge
+from tests.experiments.every import recorded
 
 SPEED, FUEL = "speed (km/h)", "fuel (l/100 km)"
 
 
-@pytest.fixture
-def own(tmp_path):
+@pytest.fixture(scope="module")
+def own(tmp_path_factory):
     x = np.arange(30, 140, 10)
     y = 3 + 0.05 * x + np.random.RandomState(0).normal(size=x.size)
-    path = tmp_path / "fuel.csv"
+    path = tmp_path_factory.mktemp("own") / "fuel.csv"
     rows = [f"{a},{b:.3f}" for a, b in zip(x, y, strict=True)]
     path.write_text("\n".join([f"{SPEED},{FUEL}", *rows]))
     return Config(csv=path, target=FUEL, rates=300, epochs=60), x
+
+
+@pytest.fixture(scope="module")
+def ran(own):
+    """What a run reports, and what its study found."""
+    with recorded(page, "study") as found:
+        outcome = run(own[0])
+    return outcome, *found
 
 
 def words(outcome):
@@ -31,9 +40,8 @@ def words(outcome):
             yield from (axes.get_xlabel(), axes.get_ylabel())
 
 
-def test_limit_is_that_of_the_normal_equations(own):
-    config, x = own
-    result = study(config)
+def test_limit_is_that_of_the_normal_equations(own, ran):
+    (_, x), (_, result) = own, ran
     design = np.stack([x, np.ones_like(x)], axis=1)
     largest = 2 * np.linalg.eigvalsh(design.T @ design / len(x))[-1]
     assert result.limits["raw"] == pytest.approx(2 / largest, rel=1e-4)
@@ -41,10 +49,8 @@ def test_limit_is_that_of_the_normal_equations(own):
     assert edge.stable == pytest.approx(2 / largest, rel=0.1)
 
 
-def test_names_are_those_of_the_file(own):
-    config, _ = own
-    outcome = run(config)
-    seen = [*words(outcome)]
+def test_names_are_those_of_the_file(ran):
+    seen = [*words(ran[0])]
     assert "Loss ((l/100 km)²)" in seen
     for claim in ("°C", "ublished", "hermometer", "leven"):
         assert not [word for word in seen if claim in word], claim

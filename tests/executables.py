@@ -18,8 +18,12 @@ LIMIT = 1024
 
 
 def keep() -> None:
-    """Keeps what this process compiles from now on."""
-    compiler.backend_compile_and_load = kept(compiler.backend_compile_and_load)
+    """Keeps what this process compiles from now on.
+
+    The function is not one that JAX documents; without it all programs are compiled.
+    """
+    if hasattr(compiler, "backend_compile_and_load"):
+        compiler.backend_compile_and_load = kept(compiler.backend_compile_and_load)
 
 
 def kept(compile: Callable[..., Any], limit: int = LIMIT) -> Callable[..., Any]:

@@ -12,7 +12,14 @@ from funclearn._notes import Noted
 from funclearn._signatures import takes_keyword
 from funclearn._types import Params
 from funclearn.models._model import Model
-from funclearn.models._modes import check_call, draws, modes, needs, takes_inside
+from funclearn.models._modes import (
+    check_call,
+    draws,
+    key_type,
+    modes,
+    needs,
+    takes_inside,
+)
 
 __all__ = ["from_equinox"]
 
@@ -56,7 +63,7 @@ def from_equinox(module: Any) -> Model:
     def split(key: PRNGKeyArray) -> tuple[_Parts, PyTree]:
         return _take_apart(module if finished else module(key))
 
-    kept = _Kept(*equinox.filter_eval_shape(split, jax.random.key(0)))
+    kept = _Kept(*equinox.filter_eval_shape(split, key_type()))
     whole, state = kept.whole(kept.parts.together)
     key = {"key": None} if takes_keyword(whole.__call__, "key") else {}
     states = () if state is None else (state,)

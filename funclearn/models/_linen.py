@@ -17,7 +17,7 @@ from funclearn._notes import Noted
 from funclearn._types import Params
 from funclearn.models._linen_calls import Heard, attributes, intercepted, open_modes
 from funclearn.models._model import Model
-from funclearn.models._modes import MODES, check_call, draws, modes
+from funclearn.models._modes import MODES, check_call, draws, key_type, modes
 
 __all__ = ["from_linen", "pure_linen"]
 
@@ -164,7 +164,7 @@ def _examined(module: Any, inputs: PyTree) -> _Linen:
     check_call(module, given=open_modes(modes(module.__call__, True), module))
     fixed = _against(attributes(module))
     found = _Linen(module, module.clone(**fixed) if fixed else module)
-    key = jax.random.key(0)
+    key = key_type()
     shapes = [
         jax.eval_shape(functools.partial(found.initialised, trains=trains), key, inputs)
         for trains in (False, True)

@@ -14,6 +14,7 @@ __all__ = [
     "MODES",
     "check_call",
     "draws",
+    "key_type",
     "left_open",
     "modes",
     "needs",
@@ -57,6 +58,14 @@ def draws(function: Callable[..., PyTree], *arguments: PyTree) -> bool:
     traced = jax.make_jaxpr(function)(*arguments)
     others = len(traced.in_avals) - 1
     return any(depends(traced, [False] * others + [True]))
+
+
+def key_type() -> jax.ShapeDtypeStruct:
+    """The type of a key; to make one would be an operation, which begins JAX's work.
+
+    Processes have to meet before that, and a script may make its model first.
+    """
+    return jax.eval_shape(jax.random.key, 0)
 
 
 def needs(call: Any, name: str) -> bool:

@@ -7,6 +7,7 @@ from typing import NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 from funclearn._arrays import as_floats
@@ -95,7 +96,9 @@ def mlp(
     layers: list[Callable[[Array], Array]] = []
     for width in widths[1:]:
         layers += [linen.Dense(width), activation]
-    model = pure_linen(linen.Sequential(layers[:-1]), jnp.zeros((1, widths[0])))
+    # One of JAX's would begin its work, before which several processes have to meet.
+    example = np.zeros((1, widths[0]), np.float32)
+    model = pure_linen(linen.Sequential(layers[:-1]), example)
     # What linen.Sequential calls its parts that are not activations.
     names = [f"layers_{2 * layer}" for layer in range(len(widths) - 1)]
 

@@ -1,11 +1,27 @@
 """How modules are told whether they train, and what they may be called with."""
 
 import inspect
+import subprocess
+import sys
 
 import jax
 import pytest
 
 from funclearn.models import _modes
+
+MADE = """
+import equinox, numpy as np
+from flax import linen, nnx
+import funclearn as fl
+from funclearn._jaxprs import backends_exist
+models = (
+    fl.models.mlp((1, 4, 1)),
+    fl.models.from_linen(linen.Dense(1), np.zeros((1, 1), np.float32)),
+    fl.models.from_nnx(lambda rngs: nnx.Linear(1, 1, rngs=rngs)),
+    fl.models.from_equinox(lambda key: equinox.nn.Linear(1, 1, key=key)),
+)
+assert not backends_exist()
+"""
 
 
 def call(row, train, *, deterministic=True, inference=None, **rest):
@@ -61,3 +77,10 @@ def test_a_call_that_needs_more_is_refused():
     message = r"one pytree of inputs .* Two takes \(one, other\) .*'other'"
     with pytest.raises(TypeError, match=message):
         _modes.check_call(Two(), given={})
+
+
+def test_models_are_made_before_jax_begins():
+    """Processes have to meet before it does, and a script may make its model first."""
+    command = sys.executable, "-W", "ignore", "-c", MADE
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr

@@ -11,7 +11,6 @@ import jaxtyping
 import pytest
 
 import tests.checked  # noqa: F401 - the hook finds it in its package
-from tests import executables
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 # Whatever does not ask for more is on the first one.
@@ -29,10 +28,9 @@ def pytest_collection_finish():
 
 @pytest.fixture(scope="session", autouse=True)
 def equal_programs(tmp_path_factory):
-    """Lets XLA compile programs of equal text once.
+    """Lets XLA compile programs of equal text once in every process.
 
-    Within a process all of them; between processes what takes longer to be compiled
-    than to be kept in a file.
+    The smallest take longer to be kept than to be compiled.
     """
     from funclearn import _jaxprs
 
@@ -40,7 +38,6 @@ def equal_programs(tmp_path_factory):
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
     jax.config.update("jax_compilation_cache_dir", str(folder))
     _jaxprs.reset_cache()
-    executables.keep()
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ new one. JAX starts its threads with its first computation, after which no fork 
 """
 
 import atexit
+import json
 import os
 import signal
 import subprocess
@@ -22,7 +23,7 @@ from benchmarks.faults._training import train
 from funclearn._jaxprs import backends_exist
 from funclearn.running import _chunks, _sources, _streamed
 
-__all__ = ["TRAININGS", "Start", "ended", "fork", "prepare"]
+__all__ = ["TRAININGS", "Start", "counted", "ended", "fork", "prepare"]
 
 TRAININGS: Mapping[str, Mapping[str, Any]] = {
     "kills": {"watched": False},
@@ -164,3 +165,24 @@ def _new(start: Start) -> int:
     # Whoever waits for the process by its number need not be told of it by its object.
     child.returncode = 0
     return child.pid
+
+
+def counted(code: str, cache: str) -> dict[str, int]:
+    """Runs code in a new process; shows what it prints, and returns the counts.
+
+    Args:
+        code: whose last line of output holds them, as JSON.
+        cache: the folder of compiled programs.
+    """
+    ran = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code],
+        # NumPy's threads would be lost by a fork.
+        env=os.environ
+        | {"JAX_COMPILATION_CACHE_DIR": cache, "OPENBLAS_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    *said, last = ran.stdout.splitlines()
+    print(*said, sep="\n", end="\n" if said else "", flush=True)
+    return json.loads(last)

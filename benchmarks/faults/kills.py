@@ -1,9 +1,6 @@
 """SIGKILL in the middle of a run, again and again, and what the run gets to."""
 
 import json
-import os
-import subprocess
-import sys
 import tempfile
 import time
 from collections import Counter
@@ -16,7 +13,7 @@ import numpy as np
 from benchmarks.faults._landing import PLACES
 from benchmarks.faults._line import Line
 from benchmarks.faults._standing import standing
-from benchmarks.faults._starts import TRAININGS, Start, ended, prepare
+from benchmarks.faults._starts import TRAININGS, Start, counted, ended, prepare
 
 __all__ = ["child", "lines"]
 
@@ -64,18 +61,7 @@ def _lines(kind: str, number: int, seed: int) -> list[Line]:
 def _told(kind: str, number: int, seed: int, cache: str) -> dict[str, int]:
     arguments = f"{kind!r}, {number}, {seed}"
     code = f"from benchmarks.faults import kills; kills.child({arguments})"
-    ran = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", code],
-        # NumPy's threads would be lost by a fork.
-        env=os.environ
-        | {"JAX_COMPILATION_CACHE_DIR": cache, "OPENBLAS_NUM_THREADS": "1"},
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-    )
-    *said, last = ran.stdout.splitlines()
-    print(*said, sep="\n", end="\n" if said else "", flush=True)
-    return json.loads(last)
+    return counted(code, cache)
 
 
 def child(kind: str, number: int, seed: int) -> None:

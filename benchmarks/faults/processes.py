@@ -3,8 +3,6 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 import tempfile
 import time
 from collections import Counter
@@ -16,7 +14,7 @@ import numpy as np
 from benchmarks.faults._landing import PLACES
 from benchmarks.faults._line import Line
 from benchmarks.faults._standing import standing
-from benchmarks.faults._starts import fork, prepare
+from benchmarks.faults._starts import counted, fork, prepare
 from benchmarks.faults._together import Job, address, train_together
 
 __all__ = ["Group", "child", "kill", "lines", "outcome", "stop"]
@@ -38,18 +36,7 @@ def lines(kills: int, seed: int) -> list[Line]:
     with tempfile.TemporaryDirectory() as cache:
         module = "benchmarks.faults.processes"
         code = f"import {module} as it; it.child({kills}, {seed})"
-        ran = subprocess.run(
-            [sys.executable, "-W", "ignore", "-c", code],
-            # NumPy's threads would be lost by a fork.
-            env=os.environ
-            | {"JAX_COMPILATION_CACHE_DIR": cache, "OPENBLAS_NUM_THREADS": "1"},
-            stdout=subprocess.PIPE,
-            text=True,
-            check=True,
-        )
-    *said, last = ran.stdout.splitlines()
-    print(*said, sep="\n", end="\n" if said else "", flush=True)
-    counts = json.loads(last)
+        counts = counted(code, cache)
     wrong = counts.pop("WRONG", 0)
     name = "kills of one of several processes"
     return [Line(name, kills, counts, wrong, time.monotonic() - began)]

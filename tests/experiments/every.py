@@ -82,6 +82,13 @@ def written(
     return experiment, outcome, out / name
 
 
+def studied(page: ModuleType, name: str, config: object, out: Path) -> tuple[Any, ...]:
+    """What `written` returns of a run, and all that the page's study found in it."""
+    with recorded(page, "study") as found:
+        small = written(name, config, out)
+    return small, *found
+
+
 def _refuse(constant):
     raise AssertionError(f"{constant} is not strict JSON")
 

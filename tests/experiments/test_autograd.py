@@ -20,7 +20,7 @@ from experiments.autograd.vocabulary import (
     scaled_program,
     vocabulary,
 )
-from tests.experiments.every import SmallRun, recorded, written
+from tests.experiments.every import SmallRun, studied
 
 CONFIG = Config(epochs=520)
 DATA = fl.data.thermometer()
@@ -30,10 +30,7 @@ T_U, T_C = (np.asarray(column, float) for column in DATA)
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory):
     """What a run wrote, and what its study found."""
-    with recorded(page, "study") as found:
-        out = tmp_path_factory.mktemp("results")
-        small = written("autograd", CONFIG, out)
-    return small, *found
+    return studied(page, "autograd", CONFIG, tmp_path_factory.mktemp("results"))
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import pytest
 import funclearn as fl
 from experiments.gradient_check import Config, chapter, checks, page
 from experiments.gradient_check.chapter import RIGHT, SWAPPED, WRONG_MODEL, Setting
-from tests.experiments.every import SmallRun, recorded, written
+from tests.experiments.every import SmallRun, studied
 
 LINE_ONLY = Config(models=("line",))
 LINE = Setting("line", "scaled", "float32")
@@ -16,9 +16,9 @@ LINE = Setting("line", "scaled", "float32")
 @pytest.fixture(scope="module")
 def everything(tmp_path_factory):
     """A small run: what is reported, and what its study found."""
-    with recorded(page, "study") as found:
-        reported = written("gradient_check", LINE_ONLY, tmp_path_factory.mktemp("out"))
-    return reported, *found
+    return studied(
+        page, "gradient_check", LINE_ONLY, tmp_path_factory.mktemp("results")
+    )
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from experiments.learn_the_learning_rate.chapter import (
     OTHERS_KNOWN,
     log_loss,
 )
-from tests.experiments.every import SmallRun, recorded, written
+from tests.experiments.every import SmallRun, studied
 
 CONFIG = Config(
     descents=8, epochs=30, rates=40, schedule_epochs=3, schedule_descents=400
@@ -28,10 +28,9 @@ RATES = np.geomspace(1e-5, 0.03, 40)
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory):
     """What a run wrote, and what its study found."""
-    with recorded(page, "study") as found:
-        out = tmp_path_factory.mktemp("results")
-        small = written("learn_the_learning_rate", CONFIG, out)
-    return small, *found
+    return studied(
+        page, "learn_the_learning_rate", CONFIG, tmp_path_factory.mktemp("results")
+    )
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from experiments.overfitting.chapter import (
 )
 from experiments.overfitting.families import network, polynomial
 from experiments.overfitting.page import _falls, _recipe
-from tests.experiments.every import SmallRun, recorded, written
+from tests.experiments.every import SmallRun, studied
 
 SMALL = Config(degrees=(0, 1), widths=(1, 2), data_sets=2, more_rows=20, epochs=10)
 LOSSES = {
@@ -31,9 +31,7 @@ LOSSES = {
 @pytest.fixture(scope="module")
 def everything(tmp_path_factory):
     """A small run: what is reported, and what its study found."""
-    with recorded(page, "study") as found:
-        reported = written("overfitting", SMALL, tmp_path_factory.mktemp("results"))
-    return reported, *found
+    return studied(page, "overfitting", SMALL, tmp_path_factory.mktemp("results"))
 
 
 @pytest.fixture(scope="module")

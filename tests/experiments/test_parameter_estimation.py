@@ -12,7 +12,7 @@ import pytest
 
 import funclearn as fl
 from experiments.parameter_estimation import Config, chapter, page, run
-from tests.experiments.every import SmallRun, recorded, written
+from tests.experiments.every import SmallRun, studied
 
 CONFIG = Config(epochs=150)
 DATA = fl.data.thermometer()
@@ -22,10 +22,9 @@ T_U, T_C = (np.asarray(column, float) for column in DATA)
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory):
     """What a run wrote, and what its study found."""
-    with recorded(page, "study") as found:
-        out = tmp_path_factory.mktemp("results")
-        small = written("parameter_estimation", CONFIG, out)
-    return small, *found
+    return studied(
+        page, "parameter_estimation", CONFIG, tmp_path_factory.mktemp("results")
+    )
 
 
 @pytest.fixture(scope="module")

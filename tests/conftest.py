@@ -11,6 +11,7 @@ import jaxtyping
 import pytest
 
 import tests.checked  # noqa: F401 - the hook finds it in its package
+from tests.browser import chromium  # noqa: F401 - a fixture for all tests
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 # Whatever does not ask for more is on the first one.

@@ -1,7 +1,14 @@
 """What the experiments have in common: running them, their reports and their page."""
 
-from experiments.harness._experiment import Outcome, Picture, Plot, Table
+from experiments.harness._experiment import (
+    Explorable,
+    Outcome,
+    Picture,
+    Plot,
+    Table,
+)
 from experiments.harness._launch import launch
+from experiments.harness._packing import Quantised
 from experiments.harness._resuming import Resumable
 from experiments.harness._settings import (
     Count,
@@ -21,6 +28,7 @@ __all__ = [
     "Count",
     "Counts",
     "Devices",
+    "Explorable",
     "Fraction",
     "Momentum",
     "NotNegative",
@@ -29,6 +37,7 @@ __all__ = [
     "Plot",
     "Positive",
     "Positives",
+    "Quantised",
     "Range",
     "Resumable",
     "Seed",

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from matplotlib.figure import Figure
 
-__all__ = ["Outcome", "Picture", "Plot", "Table"]
+__all__ = ["Explorable", "Outcome", "Picture", "Plot", "Table"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,6 +76,25 @@ class Picture(NamedTuple):
     svg: str
 
 
+class Explorable(NamedTuple):
+    """A figure that the reader moves, in the place of a still one.
+
+    Attributes:
+        caption: the one thing that it teaches, and what to do.
+        script: name of the JavaScript file, without suffix, that draws it; it is in
+            `templates/explorables`.
+        data: what the script gets: plain values, NumPy arrays, and arrays of curves
+            that are only drawn as `Quantised`.
+        still: file stem of the plot or picture that is shown where scripts are off,
+            and in print.
+    """
+
+    caption: str
+    script: str
+    data: Mapping[str, Any]
+    still: str
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Outcome:
     """Everything that one run of an experiment found.
@@ -86,18 +105,33 @@ class Outcome:
         tables: what to print, in order.
         plots: file stem -> plot.
         pictures: file stem -> picture.
+        explorables: file stem -> explorable.
         history: column name -> one value an epoch (all of one length); empty where
             there is no training run.
         findings: sentences about this run, with its own numbers in them.
         files: name -> content of further files for its folder.
         data_sets: those it ran on, of what published figures may need.
+
+    Raises:
+        ValueError: the still figure of an explorable is none of its figures.
     """
 
     computed: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     tables: tuple[Table, ...] = ()
     plots: Mapping[str, Plot] = dataclasses.field(default_factory=dict)
     pictures: Mapping[str, Picture] = dataclasses.field(default_factory=dict)
+    explorables: Mapping[str, Explorable] = dataclasses.field(default_factory=dict)
     history: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
     findings: tuple[str, ...] = ()
     files: Mapping[str, str] = dataclasses.field(default_factory=dict)
     data_sets: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Checks that every explorable has a still figure."""
+        stems = [*self.plots, *self.pictures]
+        for stem, explorable in self.explorables.items():
+            if explorable.still not in stems:
+                raise ValueError(
+                    f"explorable {stem!r} needs a still figure of {stems}; got "
+                    f"{explorable.still!r}."
+                )

@@ -23,6 +23,8 @@ from experiments.harness._summary import Summary
 
 __all__ = ["Page", "rebuild"]
 
+_TEMPLATES = Path(__file__).with_name("templates")
+
 
 class Page(NamedTuple):
     """The page that was written.
@@ -57,7 +59,12 @@ def rebuild(out: Path) -> Page:
     summaries = [article.summary for article in articles.values()]
     totals = _summary.add_up(summaries)
     page = _environment(articles).get_template("index.html")
-    html = page.render(experiments=summaries, totals=totals, texts=_published.sources())
+    html = page.render(
+        experiments=summaries,
+        totals=totals,
+        texts=_published.sources(),
+        scripts=_scripts(summaries),
+    )
     write(out / "summary.json", _summary.encode(totals))
     write(out / "index.html", html)
     return Page(out / "index.html", left_out)
@@ -79,12 +86,22 @@ def _read_all(out: Path) -> tuple[dict[str, _Article], tuple[str, ...]]:
 def _read(folder: Path) -> _Article:
     summary = _summary.load(folder / "summary.json")
     files = [drawing.file for drawing in (*summary.figures, *summary.pictures)]
+    # A summary that names a script which is no longer there is refused here.
+    _scripts([summary])
     return _Article(summary, {file: _svg(folder / f"{file}.svg") for file in files})
+
+
+def _scripts(summaries: Sequence[Summary]) -> list[Markup]:
+    """The scripts of the explorables, each once, after what they have in common."""
+    names = [each.script for summary in summaries for each in summary.explorables]
+    used = dict.fromkeys(("common", *names)) if names else {}
+    paths = [_TEMPLATES / "explorables" / f"{name}.js" for name in used]
+    return [Markup(path.read_text(encoding="utf-8")) for path in paths]
 
 
 def _environment(articles: Mapping[str, _Article]) -> jinja2.Environment:
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).with_name("templates")),
+        loader=jinja2.FileSystemLoader(_TEMPLATES),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,

@@ -1,7 +1,8 @@
 """Runs an experiment and writes its folder of results.
 
-`OUT/NAME/` holds every figure as PNG and SVG, every picture as SVG, `history.csv` where
-there was a training run, and `summary.json`, from which the page is made.
+`OUT/NAME/` holds every figure as PNG and SVG, every picture as SVG, the data of every
+explorable as a script, `history.csv` where there was a training run, and
+`summary.json`, from which the page is made.
 """
 
 import csv
@@ -15,11 +16,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from experiments.harness import _environment, _published, _summary, style
-from experiments.harness._experiment import Outcome, Picture, Plot
+from experiments.harness import _environment, _packing, _published, _summary, style
+from experiments.harness._experiment import Explorable, Outcome, Picture, Plot
 from experiments.harness._files import write
 from experiments.harness._plain import Plain, plain
-from experiments.harness._summary import Drawing, Summary
+from experiments.harness._summary import Drawing, Explored, Summary
 
 __all__ = ["Experiment", "Result", "compute", "describe", "failure", "perform", "save"]
 
@@ -69,6 +70,10 @@ def compute(experiment: Experiment, config: object, command: str) -> Result:
         files |= _draw(experiment.name, stem, plot)
     for stem, picture in outcome.pictures.items():
         files[f"{stem}.svg"] = picture.svg
+    for stem, explorable in outcome.explorables.items():
+        files[f"{stem}.js"] = _packing.script(
+            f"{experiment.name}/{stem}", explorable.data
+        )
     if outcome.history:
         files["history.csv"] = _history(outcome.history)
     seconds = round(time.perf_counter() - started, 3)
@@ -98,6 +103,7 @@ def _summarise(
         tables=outcome.tables,
         figures=_drawings(outcome.plots),
         pictures=_drawings(outcome.pictures),
+        explorables=_explored(outcome.explorables),
         history="history.csv" if outcome.history else None,
         compared=compared,
         device=_environment.device(),
@@ -117,6 +123,13 @@ def _settings(config: object) -> dict[str, Plain]:
 
 def _drawings(drawn: Mapping[str, Plot] | Mapping[str, Picture]) -> tuple[Drawing, ...]:
     return tuple(Drawing(stem, drawing.caption) for stem, drawing in drawn.items())
+
+
+def _explored(explorables: Mapping[str, Explorable]) -> tuple[Explored, ...]:
+    return tuple(
+        Explored(stem, each.caption, each.script, each.still)
+        for stem, each in explorables.items()
+    )
 
 
 def perform(experiment: Experiment, config: object, out: Path, command: str) -> Summary:

@@ -18,6 +18,7 @@ from experiments.harness._published import Comparison
 __all__ = [
     "Count",
     "Drawing",
+    "Explored",
     "Summary",
     "Total",
     "Totals",
@@ -37,6 +38,23 @@ class Drawing:
     caption: str
 
 
+@dataclasses.dataclass(frozen=True)
+class Explored:
+    """An explorable: its data file's name without the suffix, and what it comes with.
+
+    Attributes:
+        file: name of the file.
+        caption: what it teaches.
+        script: name of the script that draws it.
+        still: file of the figure or picture that stands in for it.
+    """
+
+    file: str
+    caption: str
+    script: str
+    still: str
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Summary:
     """What an experiment is, how it ran, and what it found.
@@ -51,6 +69,7 @@ class Summary:
         tables: tables of plain values.
         figures: the figures, each a PNG and an SVG.
         pictures: the pictures, each an SVG.
+        explorables: the explorables, each a script with its data.
         history: name of the CSV file of the training run, None where there is none.
         compared: whether it ran with its default settings, and so is compared with
             the published figures.
@@ -71,6 +90,7 @@ class Summary:
     tables: tuple[Table, ...] = ()
     figures: tuple[Drawing, ...] = ()
     pictures: tuple[Drawing, ...] = ()
+    explorables: tuple[Explored, ...] = ()
     history: str | None = None
     compared: bool = True
     error: str | None = None

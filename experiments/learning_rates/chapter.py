@@ -94,7 +94,8 @@ class Result(NamedTuple):
         ramp: `(epochs,)`, the rising rates of the finder.
         found: scale -> losses `(epochs,)` of the finder.
         untouched: whether the state that the finder was given is as it was.
-        unit: of the target; empty where it has none.
+        readings: as they are, not scaled.
+        scalers: scale -> what scales the readings.
     """
 
     rates: np.ndarray
@@ -105,7 +106,8 @@ class Result(NamedTuple):
     ramp: np.ndarray
     found: dict[str, np.ndarray]
     untouched: bool
-    unit: str
+    readings: _data.Readings
+    scalers: dict[str, fl.data.Scaler]
 
     @property
     def limits(self) -> dict[str, float]:
@@ -158,13 +160,14 @@ def measure(readings: fl.Dataset) -> Stability:
     return stability(objective, initial_params(), readings)
 
 
-def scales(raw: fl.Dataset, config: Config) -> dict[str, fl.Dataset]:
-    """The readings raw, divided by a number, and standardised."""
-    divided = fl.data.Scaler(input_scale=config.input_scale)
+def make_scalers(raw: fl.Dataset, config: Config) -> dict[str, fl.data.Scaler]:
+    """Leaves the readings raw, divides them by a number, and standardises them."""
     return {
-        "raw": raw,
-        f"divided by {config.input_scale:g}": divided(raw),
-        "standardised": fl.data.standardise(raw)[0],
+        "raw": fl.data.Scaler(),
+        f"divided by {config.input_scale:g}": fl.data.Scaler(
+            input_scale=config.input_scale
+        ),
+        "standardised": fl.data.standardise(raw)[1],
     }
 
 
@@ -193,7 +196,8 @@ def study(config: Config) -> Result:
             f"{config.highest:g}."
         )
     raw = _data.readings(config.csv, config.target)
-    datasets = scales(raw.data, config)
+    scalers = make_scalers(raw.data, config)
+    datasets = {name: scaler(raw.data) for name, scaler in scalers.items()}
     momentum = config.momentum
     kinds = (Method(), Method(momentum), Method(momentum, nesterov=True))
     methods = dict(zip(METHODS, kinds, strict=True))
@@ -222,5 +226,14 @@ def study(config: Config) -> Result:
     untouched = before == jax.device_get(state.params)
     ends = dict(zip(datasets, losses[:, 0, :, -1], strict=True))
     return Result(
-        rates, ends, curvatures, edges, courses, ramp, found, untouched, raw.unit
+        rates,
+        ends,
+        curvatures,
+        edges,
+        courses,
+        ramp,
+        found,
+        untouched,
+        raw,
+        scalers,
     )

@@ -16,6 +16,7 @@ from experiments.learning_rates.chapter import (
     Result,
     study,
 )
+from experiments.learning_rates.thermometer import make_explorable
 from funclearn import plots
 from funclearn.diagnosis import Stability
 
@@ -82,6 +83,15 @@ def run(config: Config) -> Outcome:
                 ),
             ),
         },
+        explorables={
+            "thermometer": make_explorable(
+                result.readings,
+                result.scalers,
+                result.curvatures,
+                (config.lowest, config.highest),
+                "courses",
+            )
+        },
         findings=tuple(_findings(config, result, finder["raw"])),
     )
 
@@ -108,7 +118,7 @@ def _stuck(config: Config, curvatures: Stability) -> str:
 
 
 def _look(config: Config, result: Result) -> Look:
-    loss = label("Loss", power(result.unit, 2))
+    loss = label("Loss", power(result.readings.unit, 2))
     if config.csv is None:
         return Look(loss, (1, 1e6), (10, 1e5))
     start = float(result.courses[0, 0])

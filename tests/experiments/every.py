@@ -32,6 +32,7 @@ KINDS = {
     "tables": list,
     "figures": list,
     "pictures": list,
+    "explorables": list,
     "history": str | None,
     "compared": bool,
     "published": list,

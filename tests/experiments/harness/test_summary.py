@@ -44,7 +44,8 @@ def test_keys_are_the_fields_in_order():
     content = json.loads(_summary.encode(FULL))
     assert [*content] == [
         *("summary", "explanation", "sources", "config", "seconds", "findings"),
-        *("tables", "figures", "pictures", "history", "compared", "error"),
+        *("tables", "figures", "pictures", "explorables", "history", "compared"),
+        "error",
         *("device", "versions", "name", "command", "published"),
     ]
     assert content["tables"] == [

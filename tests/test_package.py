@@ -37,7 +37,17 @@ PUBLIC = [name for name in ENTRIES if not name.startswith("_")]
 
 # From the ground up; a module imports from lower floors and its own, never a higher.
 FLOORS = (
-    {"_lazy", "_locks", "_places", "_programs", "_tables", "_types", "_words", "_xla"},
+    {
+        "_curves",
+        "_lazy",
+        "_locks",
+        "_places",
+        "_programs",
+        "_tables",
+        "_types",
+        "_words",
+        "_xla",
+    },
     {"_jaxprs"},
     {
         "_arrays",

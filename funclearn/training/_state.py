@@ -1,7 +1,7 @@
 """What a run starts from, carries and returns."""
 
 from collections.abc import Callable
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -58,6 +58,9 @@ class History(NamedTuple):
 class Run(NamedTuple):
     """The result of `fit`.
 
+    `print` writes how far it came, why it ended and its losses; `rich.print` adds small
+    curves of them, and a notebook shows a picture.
+
     Attributes:
         state: the state after the last epoch.
         history: a `History`, or what `record` returned, stacked along axis 0. After
@@ -83,6 +86,29 @@ class Run(NamedTuple):
     best: Best | None = None
     stop: Rule | None = None
     final: PyTree = None
+
+    def _summary(self) -> Any:
+        # It needs rich, which whoever shows nothing need not import.
+        from funclearn.training._summary import summary
+
+        return summary(self.history, self.epochs, self.reason, self.best, self.final)
+
+    def __str__(self) -> str:
+        """Its epochs, its reason and a table of its losses."""
+        return str(self._summary())
+
+    def __rich__(self) -> object:
+        """The same for `rich.print`, with small curves."""
+        return self._summary()
+
+    def _repr_html_(self) -> str:
+        """The same for notebooks, with a picture of the losses."""
+        return self._summary().html()
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        """The text for IPython, whose own would be that of all arrays."""
+        del cycle
+        printer.text(str(self))
 
 
 TrainStep: TypeAlias = Callable[[TrainState, Batch], tuple[TrainState, StepInfo]]

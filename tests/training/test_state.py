@@ -1,9 +1,13 @@
 """What a run starts from."""
 
+import types
+import xml.etree.ElementTree
+
 import jax
 import jax.numpy as jnp
 import optax
 import pytest
+import rich.console
 
 import funclearn as fl
 
@@ -40,3 +44,25 @@ def test_init_state_counts_from_zero_and_takes_python_numbers():
 
 def test_a_state_of_four_fields_is_at_epoch_0():
     assert fl.TrainState({}, (), KEY, jnp.int32(3)).epoch == 0
+
+
+def test_a_run_shows_itself():
+    """Its numbers are those of its fields, in each of the four ways."""
+    data = fl.data.thermometer()
+    optimizer, line = optax.sgd(1e-4), fl.models.linear
+    step = fl.make_train_step(fl.make_objective(line, fl.losses.mse), optimizer)
+    run = fl.fit(step, fl.init_state(KEY, line.init(KEY), optimizer), data, epochs=12)
+    ends = [f"{float(run.history.loss[at]):.6g}" for at in (0, -1)]
+    pretty, console = [], rich.console.Console(width=100)
+    run._repr_pretty_(types.SimpleNamespace(text=pretty.append), False)
+    with console.capture() as captured:
+        console.print(run)
+    root = xml.etree.ElementTree.fromstring(run._repr_html_())
+    html = "\n".join(" ".join(row.itertext()) for row in root.iter("tr"))
+    for text in (str(run), captured.get(), html, *pretty):
+        (row,) = [row for row in text.splitlines() if "training loss" in row]
+        assert row.split()[2:4] == ends
+    assert str(run).startswith("Run: 12 of 12 epochs; reason: epochs\n")
+    assert (
+        pretty == [str(run)] and "█" in captured.get() and "<svg" in run._repr_html_()
+    )

@@ -96,8 +96,14 @@ def without_colour(drawn: object) -> str:
     from rich.console import Console
 
     text = io.StringIO()
+    # In a notebook rich would show it there, and the text would lack it.
     console = Console(
-        file=text, width=_WIDTH, force_terminal=False, markup=False, highlight=False
+        file=text,
+        width=_WIDTH,
+        force_terminal=False,
+        force_jupyter=False,
+        markup=False,
+        highlight=False,
     )
     console.print(drawn)
     return "\n".join(line.rstrip() for line in text.getvalue().splitlines())

@@ -101,6 +101,11 @@ def test_text_without_colour_does_not_depend_on_the_terminal(monkeypatch):
     )
 
 
+def test_text_without_colour_is_text_in_a_notebook_too(monkeypatch):
+    monkeypatch.setattr("rich.console._is_jupyter", lambda: True)
+    assert without_colour(draw([Column("x", ["1"])], ruled=False)) == "x\n1"
+
+
 @pytest.mark.parametrize(
     ("columns", "styles"),
     [

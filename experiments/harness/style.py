@@ -19,10 +19,13 @@ from typing import TYPE_CHECKING
 from xml.sax.saxutils import quoteattr
 
 import matplotlib
+import numpy as np
 from cycler import cycler
 from matplotlib.contour import ContourSet
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatterSciNotation
+
+from experiments.harness._compact import compact
 
 if TYPE_CHECKING:
     from matplotlib.typing import RcKeyType  # from matplotlib 3.11 on
@@ -52,6 +55,8 @@ SKY = "#1D97FC"
 GREY = "#656565"
 PALETTE = (BLUE, VERMILLION, GREEN, PURPLE, SKY, GREY)
 LINE_STYLES = ("-", "--", "-.", ":", (0, (6, 1.5, 1, 1.5, 1, 1.5)), (0, (8, 2)))
+
+MOST_POINTS = 1000  # that an SVG draws one by one
 
 FONTS = "system-ui, 'Segoe UI', 'DejaVu Sans', sans-serif"
 
@@ -119,13 +124,15 @@ def svg(figure: Figure, *, prefix: str, label: str) -> str:
     buffer = io.StringIO()
     undated = dict.fromkeys(("Creator", "Date", "Format", "Type"))
     _close_seams(figure)
+    _rasterise_many_points(figure)
     _write_powers_plainly(figure)
     with style():
-        figure.savefig(buffer, format="svg", facecolor="none", metadata=undated)
+        figure.savefig(
+            buffer, format="svg", dpi=200, facecolor="none", metadata=undated
+        )
     text = buffer.getvalue()
     text = text[text.index("<svg") :].replace(INK, "currentColor")
-    text = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{prefix}-", text)
-    text = re.sub(r"font-family: [^;\"]*", f"font-family: {FONTS}", text)
+    text = compact(text, prefix=prefix, font=FONTS)
     text = re.sub(r"<style.*?</style>", _STANDALONE_STYLE, text, count=1)
     return text.replace("<svg ", f'<svg role="img" aria-label={quoteattr(label)} ', 1)
 
@@ -166,6 +173,18 @@ def _close_seams(figure: Figure) -> None:
         for collection in axes.collections:
             if isinstance(collection, ContourSet) and collection.filled:
                 collection.set_edgecolor("face")
+
+
+def _rasterise_many_points(figure: Figure) -> None:
+    """Makes images of clouds of points, which no page has room for one by one."""
+    for axes in figure.axes:
+        for line in axes.lines:
+            marked = line.get_marker() not in ("None", "none", None, "", " ")
+            if marked and len(np.ravel(line.get_xdata())) > MOST_POINTS:
+                line.set_rasterized(True)
+        for collection in axes.collections:
+            if len(np.reshape(collection.get_offsets(), (-1, 2))) > MOST_POINTS:
+                collection.set_rasterized(True)
 
 
 def inline(text: str) -> str:

@@ -178,3 +178,21 @@ def test_inline_svg_is_wide_enough_for_letters_of_twelve_pixels():
     width = float(re.search(r'viewBox="0 0 ([\d.]+)', text)[1])
     (least,) = re.findall(r"min-width: (\d+)px", text)
     assert int(least) == round(1.2 * width)
+
+
+@pytest.mark.parametrize("kind", ["plot", "scatter"])
+def test_many_points_take_no_more_room_than_an_image_of_them(kind):
+    x, y = np.random.default_rng(0).normal(size=(2, 100_000))
+    sizes = {}
+    for n in (1000, 100_000):
+        figure = Figure()
+        axes = figure.subplots()
+        if kind == "plot":
+            axes.plot(x[:n], y[:n], "o", markersize=2)
+        else:
+            axes.scatter(x[:n], y[:n], s=4)
+        text = style.svg(figure, prefix="a", label="")
+        sizes[n] = len(text)
+        assert ("<image" in text) is (n > style.MOST_POINTS)
+        assert (text.count("<use") > 1000) is (n <= style.MOST_POINTS)
+    assert sizes[100_000] < 150_000

@@ -5,7 +5,7 @@
 
 from types import MappingProxyType
 
-__all__ = ["NAMES", "TITLES"]
+__all__ = ["NAMES", "SUBJECTS", "TITLES"]
 
 TITLES = MappingProxyType(
     {
@@ -29,6 +29,39 @@ TITLES = MappingProxyType(
     }
 )
 """Every experiment and its title, in the order in which the texts meet its subject."""
+
+SUBJECTS = MappingProxyType(
+    {
+        "What learning is": (
+            "seven_steps",
+            "parameter_estimation",
+            "broadcasting",
+        ),
+        "Gradients": (
+            "gradient_vectors",
+            "computational_graph",
+            "autograd",
+            "gradient_check",
+        ),
+        "Learning rates and optimizers": (
+            "learning_rates",
+            "optimizers",
+            "torch_optimizers",
+            "learn_the_learning_rate",
+        ),
+        "Judging a model": (
+            "validation",
+            "split_uncertainty",
+            "overfitting",
+        ),
+        "Networks, images and data of your own": (
+            "wide_net",
+            "pullover_or_dress",
+            "fit_csv",
+        ),
+    }
+)
+"""The experiments by subject, in an order in which they can be learnt from."""
 
 NAMES = tuple(TITLES)
 """Every experiment, in the order of `TITLES`."""

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import jinja2
 from markupsafe import Markup, escape
 
-from experiments import NAMES, TITLES
+from experiments import NAMES, SUBJECTS, TITLES
 from experiments.harness import _published, _summary, style
 from experiments.harness._files import write
 from experiments.harness._plain import cell, numeric_columns, parts
@@ -60,9 +60,11 @@ def rebuild(out: Path) -> Page:
     totals = _summary.add_up(summaries)
     page = _environment(articles).get_template("index.html")
     html = page.render(
-        experiments=summaries,
+        subjects=_by_subject(articles),
         totals=totals,
+        counts={total.name: total for total in totals.experiments},
         texts=_published.sources(),
+        cited=_cited(summaries),
         scripts=_scripts(summaries),
     )
     write(out / "summary.json", _summary.encode(totals))
@@ -99,6 +101,23 @@ def _scripts(summaries: Sequence[Summary]) -> list[Markup]:
     return [Markup(path.read_text(encoding="utf-8")) for path in paths]
 
 
+def _by_subject(articles: Mapping[str, _Article]) -> dict[str, list[Summary]]:
+    """Groups the experiments that have been run; a subject without any is left out."""
+    groups = {
+        subject: [articles[name].summary for name in names if name in articles]
+        for subject, names in SUBJECTS.items()
+    }
+    return {subject: members for subject, members in groups.items() if members}
+
+
+def _cited(summaries: Sequence[Summary]) -> dict[str, list[str]]:
+    """Finds the experiments that are about a text, by its name."""
+    return {
+        source: [summary.name for summary in summaries if source in summary.sources]
+        for source in _published.sources()
+    }
+
+
 def _environment(articles: Mapping[str, _Article]) -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_TEMPLATES),
@@ -107,7 +126,12 @@ def _environment(articles: Mapping[str, _Article]) -> jinja2.Environment:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    environment.filters |= {"cell": cell, "prose": _prose, "code": _code}
+    environment.filters |= {
+        "cell": cell,
+        "prose": _prose,
+        "code": _code,
+        "anchor": _anchor,
+    }
     environment.globals |= {
         "numeric_columns": numeric_columns,
         "parts": parts,
@@ -117,6 +141,11 @@ def _environment(articles: Mapping[str, _Article]) -> jinja2.Environment:
         "svg": lambda name, file: articles[name].drawings[file],
     }
     return environment
+
+
+def _anchor(text: str) -> str:
+    """Turns words into an identifier."""
+    return re.sub(r"\W+", "-", text).strip("-").lower()
 
 
 def _same_setting(entries: Sequence[Comparison]) -> list[list[Comparison]]:

@@ -135,6 +135,9 @@ def computed_cell(published: Plain, computed: Plain) -> str:
     match published, computed:
         case list(), list() if len(published) == len(computed):
             return f"({', '.join(map(computed_cell, published, computed))})"
+        case str(), [float() as least, float() as greatest]:
+            texts = _digits_like(published, least), _digits_like(published, greatest)
+            return " to ".join(texts)
         case str(), float():
             return _digits_like(published, computed)
     return cell(computed)
@@ -144,6 +147,8 @@ def _digits_like(published: str, computed: float) -> str:
     try:
         exponent = Decimal(published).as_tuple().exponent
     except ArithmeticError:
+        if not computed:
+            return "equal to autodiff"
         return f"within {computed:.1e} of autodiff"
     if not isinstance(exponent, int) or "e" in published or len(published) > 12:
         return f"{computed:.9g}"

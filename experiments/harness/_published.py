@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from experiments.harness._plain import Plain, plain
+from experiments.harness._rules import BEHAVIOUR, rule
 
 __all__ = ["Comparison", "Published", "compare", "compare_all", "load", "sources"]
 
@@ -77,6 +78,8 @@ class Comparison:
         computed: the computed value, of the structure of `published`.
         difference: absolute difference, part by part; None where there is none.
         tolerance: largest difference that meets the figure, part by part.
+        rule: where that comes from, in words.
+        note: what else there is to know.
         met: whether every part is met.
         misses: a sentence for every part that is missed.
     """
@@ -89,6 +92,8 @@ class Comparison:
     computed: Plain
     difference: Plain
     tolerance: Plain
+    rule: str
+    note: str
     met: bool
     misses: tuple[str, ...]
 
@@ -164,6 +169,13 @@ def compare(published: Published, computed: object) -> Comparison:
         computed=value,
         difference=difference,
         tolerance=tolerance,
+        rule=rule(
+            published.value,
+            quantity=published.quantity,
+            rtol=published.rtol,
+            unseeded=published.unseeded,
+        ),
+        note=published.note,
         met=not misses,
         misses=misses,
     )
@@ -218,7 +230,7 @@ def _compare_integer(published: int, computed: Plain) -> _Part:
 
 
 def _compare_text(quantity: str, computed: Plain) -> _Part:
-    if quantity != "behaviour":
+    if quantity != BEHAVIOUR:
         return _compare_number(0.0, computed, FORMULA_TOLERANCE)
     asks = re.search(r"floating[- ]point|real- or complex-valued", str(computed))
     if isinstance(computed, str) and asks:

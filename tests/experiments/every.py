@@ -47,6 +47,8 @@ PUBLISHED_KEYS = {
     "computed",
     "difference",
     "tolerance",
+    "rule",
+    "note",
     "met",
     "misses",
 }

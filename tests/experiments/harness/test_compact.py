@@ -119,7 +119,7 @@ def test_every_text_stays_where_it_is_and_is_of_one_font():
     )
     assert [t.text for t in old] == [t.text for t in new]
     for one, other in zip(old, new, strict=True):
-        for at in {"x", "y"} & one.keys():
+        for at in {"x", "y"}.intersection(one.keys()):
             place = float(one.attrib[at])
             assert float(other.attrib[at]) == pytest.approx(place, abs=0.006)
     assert "rotate(-90" in "".join(t.get("transform", "") for t in new)

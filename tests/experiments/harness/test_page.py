@@ -1,15 +1,18 @@
+import html
 import itertools
 import json
 import re
 import shutil
 import subprocess
 from html.parser import HTMLParser
+from pathlib import Path
 
 import matplotlib.image
 import numpy as np
 import pytest
 
-from experiments.harness import _page, style
+from experiments import NAMES, SUBJECTS, TITLES
+from experiments.harness import _page, _published, style
 from experiments.harness._experiment import Outcome, Picture, Plot, Table
 from experiments.harness._report import Experiment, perform
 
@@ -40,7 +43,14 @@ OUTCOME = Outcome(
 )
 EXPLANATION = "A paragraph & <more>.\n\n    loss = " + "mean((w * t_u + b)) " * 9
 EXPERIMENTS = [
-    Experiment(name, "Shows `it`.", EXPLANATION, ("A book",), dict, lambda _: OUTCOME)
+    Experiment(
+        name,
+        "Shows `it`.",
+        EXPLANATION,
+        ("Reading notes on the book",),
+        dict,
+        lambda _: OUTCOME,
+    )
     for name in ("broadcasting", "validation")
 ]
 
@@ -90,9 +100,10 @@ def test_shows_everything(outline):
         "A line.",
         "python -m experiments.validation --option long",
         "Ranks",
+        "Printed in Reading notes on the book",
+        "whole number",
         "<y>",
         "0.3333",
-        "exact",
         "Training and validation",
         "x * y has shape",
         "not computed",
@@ -111,8 +122,46 @@ def test_identifiers_are_unique_and_references_resolve(outline):
     names = [attributes["id"] for _, attributes in outline.tags if "id" in attributes]
     assert len(set(names)) == len(names)
     targets = [attributes["href"] for attributes in _all(outline, "a")]
-    assert targets == ["#broadcasting", "#validation"]
+    subjects = ["#what-learning-is", "#broadcasting", "#judging-a-model", "#validation"]
+    assert [*dict.fromkeys(one for one in targets if one in subjects)] == subjects
     assert {target[1:] for target in targets} <= set(names)
+
+
+def test_every_text_is_named_in_full_where_its_links_lead(outline, page):
+    text = html.unescape(page.read_text())
+    for name, full in _published.sources().items():
+        assert f">{name}</dt>" in text
+        assert full in text
+    links = [attributes["href"] for attributes in _all(outline, "a")]
+    assert links.count("#reading-notes-on-the-book") > 1
+
+
+def test_the_commands_are_those_of_the_readme(page):
+    readme = (Path(__file__).parents[3] / "README.md").read_text("utf-8")
+    text = html.unescape(page.read_text())
+    commands = re.findall(r'<pre class="command" tabindex="0">(python3 .*)</pre>', text)
+    assert len(commands) == 2
+    assert all(f"\n{command}\n" in readme for command in commands)
+
+
+def test_every_article_leads_back_to_the_contents(page):
+    text = page.read_text()
+    articles = re.findall("<article.*?</article>", text, re.DOTALL)
+    assert len(articles) == 2
+    assert all('<a href="#contents">' in article for article in articles)
+    assert 'id="contents"' in text
+
+
+def test_experiments_stand_under_subjects_in_an_order_to_learn_from(page):
+    assert sorted(itertools.chain(*SUBJECTS.values())) == sorted(NAMES)
+    titles = re.findall(r"<h[23] id=[^>]*>([^<]*)", page.read_text())
+    shown = [title for title in titles if title in {*SUBJECTS, *TITLES.values()}]
+    assert shown == [
+        "What learning is",
+        TITLES["broadcasting"],
+        "Judging a model",
+        TITLES["validation"],
+    ]
 
 
 def test_is_accessible(outline):

@@ -51,6 +51,8 @@ published_computed_text = [
     ("3.2144e17", 3.2144e17, "3.2144e+17"),
     ("inf", "inf", "inf"),
     ("2 x cos(x)", 1.3e-7, "within 1.3e-07 of autodiff"),
+    ("2 x cos(x)", 0.0, "equal to autodiff"),
+    ("0.9645", [0.9489, 0.97154], "0.94890 to 0.97154"),
     (["1.0"], [1.0, 2.0], "(1, 2)"),
     ([3, 1], None, "-"),
 ]

@@ -49,6 +49,8 @@ def test_writes_figures_history_and_summary(experiment, tmp_path, read):
         "computed": [3, 1],
         "difference": [0, 0],
         "tolerance": [0, 0],
+        "rule": "whole number",
+        "note": "",
         "met": True,
         "misses": [],
     }

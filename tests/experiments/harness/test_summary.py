@@ -58,7 +58,7 @@ def test_keys_are_the_fields_in_order():
     assert content["figures"] == [{"file": "loss", "caption": "The loss."}]
     assert [*content["published"][0]] == [
         *("id", "source", "setting", "quantity", "published"),
-        *("computed", "difference", "tolerance", "met", "misses"),
+        *("computed", "difference", "tolerance", "rule", "note", "met", "misses"),
     ]
 
 

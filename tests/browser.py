@@ -75,6 +75,20 @@ def shown(place: Any, quantity: str) -> str:
     return place.locator(f'[data-quantity="{quantity}"]').inner_text()
 
 
+def all_shown(place: Any) -> dict[str, str]:
+    """The texts of all numbers that an explorable shows, in one look.
+
+    Its sentence about them is under `"sentence"`.
+    """
+    return place.evaluate(
+        """(place) => Object.fromEntries([
+          ["sentence", place.querySelector("[aria-live=polite]").textContent],
+          ...[...place.querySelectorAll("[data-quantity]")].map(
+            (output) => [output.dataset.quantity, output.textContent]),
+        ])"""
+    )
+
+
 def number(text: str) -> tuple[float, float]:
     """A number that is shown, such as −1.5 × 10⁻³, and one unit of its last digit."""
     if text.endswith("∞"):

@@ -21,7 +21,7 @@ from funclearn.sweeps import sweep
 
 RATES, EPOCHS = 43, 100
 MOMENTA = (0.0, 0.5, 0.8, 0.9)
-POINTS = 500
+POINTS, FAR = 500, 1000
 
 
 class Path(NamedTuple):
@@ -83,12 +83,14 @@ class Valley(NamedTuple):
 
     Attributes:
         minimum: weight and bias.
+        lowest: the loss there.
         radii: `(contours,)`, by what the ellipse is multiplied for every contour.
         ellipse: `(points, 2)`, weights and biases around the minimum.
         window: lowest and highest weight, and lowest and highest bias.
     """
 
     minimum: np.ndarray
+    lowest: float
     radii: np.ndarray
     ellipse: np.ndarray
     window: np.ndarray
@@ -124,6 +126,7 @@ def survey(readings: fl.Dataset) -> Valley:
     margin = 0.15 * np.where(high > low, high - low, 1.0)
     return Valley(
         minimum,
+        float(np.mean((design @ minimum - y) ** 2)),
         radii,
         ellipse,
         np.stack([low - margin, high + margin], axis=1),
@@ -186,6 +189,7 @@ def make_explorable(
             "rates": rates,
             "momenta": MOMENTA,
             "limits": limits,
+            "lowest": valleys[0].lowest,
             "epochs": paths.epochs,
             "ends": paths.end,
         },
@@ -196,13 +200,11 @@ def make_explorable(
 def _drawn(paths: Path, scale: int, window: np.ndarray) -> dict[str, Quantised]:
     """The curves of one scale, as exact as they can be seen."""
     steps = np.stack([paths.weight[scale], paths.bias[scale]], axis=-1)
-    centre, size = window.mean(axis=1), np.ptp(window, axis=1)
-    away = (steps - centre) / size
-    # What is far outside of the plot is drawn nearer, in the same direction.
-    with np.errstate(invalid="ignore", over="ignore"):
-        away /= np.maximum(np.abs(away).max(axis=-1, keepdims=True) / 3, 1)
-    loss = paths.loss[scale]
+    away = (steps - window.mean(axis=1)) / np.ptp(window, axis=1)
+    far = np.abs(away).max(axis=-1, keepdims=True) > FAR
+    # Its inverse, `sinh`, has levels that are close within the window, and wide ones
+    # outside, where a path that leaves the window keeps its direction.
     return {
-        "path": Quantised(centre + away * size),
-        "loss": Quantised(loss, log=True),
+        "path": Quantised(np.arcsinh(np.where(far, np.nan, away))),
+        "loss": Quantised(paths.loss[scale], log=True),
     }

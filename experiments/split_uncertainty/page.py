@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from experiments._data import Readings, label, power, quantity
 from experiments.harness import Outcome, Plot, Table, style
 from experiments.split_uncertainty.chapter import Config, Result, study
+from experiments.split_uncertainty.draws import make_explorable
 from funclearn import plots
 from funclearn.validation import CrossValidation, Losses
 
@@ -45,6 +46,7 @@ def run(config: Config) -> Outcome:
                 partial(_draw_losses, random.losses, book, unit),
             ),
         },
+        explorables={"draws": make_explorable(result, config.input_scale, "losses")},
         findings=tuple(_findings(result, len(distinct))),
     )
 

@@ -214,7 +214,7 @@ const explore = (() => {
   `lines`,
   `points`, `bars` and `upright` have a class, which gives the colour, and a name for
   the legend, if they are in it; each is drawn anew by its own `draw`. `scale({x, y})`
-  changes the axes, and `note(text)` says something at the top.
+  changes the axes, and `note(text)` says something in the plot.
   */
   const plot = ({title, label, x, y}) => {
     const axes = {x: {...x}, y: {...y}};
@@ -231,7 +231,8 @@ const explore = (() => {
       "aria-label": label}, frame, area);
     const legend = html("div", {class: "legend", "aria-hidden": "true"});
     const layers = [];
-    const note = svg("text", {class: "note", x: inner.width / 2, y: 22, "text-anchor": "middle"});
+    const note = svg("text", {
+      class: "note", x: inner.width / 2, y: inner.height / 3, "text-anchor": "middle"});
 
     const share = (axis, value) => {
       const [at, low, high] = [value, axis.low, axis.high].map(
@@ -344,7 +345,7 @@ const explore = (() => {
         console.error(error); // the still figure stays
         continue;
       }
-      live.prepend(root);
+      live.append(root);
       live.hidden = false;
       place.classList.add("on");
     }

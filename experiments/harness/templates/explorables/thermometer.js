@@ -3,7 +3,11 @@ explore.define("thermometer", (root, data) => {
   const {slider, choice, readout, sentence, plot, controls, panels, html, write} = explore;
   const {names, rates, momenta, scales} = data;
   const epochs = scales[0].loss.shape[2] - 1;
-  const start = Math.round(rates.shape[0] / 2) - 3;
+  const position = (value) => {
+    const [low, high] = [rates.at(0), rates.at(rates.shape[0] - 1)];
+    return (Math.log(value / low) / Math.log(high / low)) * (rates.shape[0] - 1);
+  };
+  const start = Math.floor(position(data.limits[0][0])); // just below the limit
 
   const scaling = choice({
     label: "Readings", names: scales.map((scale) => scale.name), change: () => show(true)});
@@ -17,13 +21,13 @@ explore.define("thermometer", (root, data) => {
   const told = sentence();
   const numbers = readout({
     loss: names.loss, weight: "Weight w", bias: "Bias b", epochs: "Epochs",
-    limit: "Limit of the rate"});
+    limit: "Limit"});
 
   const path = plot({
     title: "The path over the loss",
     label: "The weight and the bias after every epoch, over contours of the loss.",
     x: {label: "Weight w", low: 0, high: 1}, y: {label: "Bias b", low: 0, high: 1}});
-  const contours = path.lines("grey thin");
+  const contours = path.lines("grey thin faint");
   const walk = path.line("blue thin", "path");
   const steps = path.points("blue small");
   const bottom = path.points("green big", "lowest loss");
@@ -54,12 +58,8 @@ explore.define("thermometer", (root, data) => {
     y: {label: names.loss, low: 10 ** power,
       high: 10 ** (Math.ceil(Math.log10(first)) + 2), log: true}});
   const course = fall.line("blue");
+  fall.line("green dashed", "lowest loss").draw([0, epochs], [data.lowest, data.lowest]);
   const counted = Float64Array.from({length: epochs + 1}, (_, epoch) => epoch);
-
-  const position = (value) => {
-    const [low, high] = [rates.at(0), rates.at(rates.shape[0] - 1)];
-    return (Math.log(value / low) / Math.log(high / low)) * (rates.shape[0] - 1);
-  };
 
   // Weights and biases, of pairs of them.
   const columns = (pairs) =>
@@ -84,7 +84,10 @@ explore.define("thermometer", (root, data) => {
     }
     rate.mark({at: position(limit), text: `limit ${write(limit, 3)}`});
 
-    const passed = columns(scale.path.at(at[1], at[2]));
+    const passed = columns(scale.path.at(at[1], at[2])).map((column, axis) => {
+      const [low, high] = scale.window.at(axis);
+      return column.map((part) => (low + high) / 2 + Math.sinh(part) * (high - low));
+    });
     walk.draw(...passed);
     steps.draw(...passed);
     end.draw([weight], [bias]);
@@ -104,11 +107,12 @@ explore.define("thermometer", (root, data) => {
     const used = rates.at(at[2]);
     const part = used < limit
       ? `${write((100 * used) / limit, 2)}% of` : `${write(used / limit, 2)} times`;
+    const reached = Number.isFinite(loss)
+      ? `${write(loss)} ${names.unit}` : "too large for a number";
     told.show(
-      `The learning rate ${write(used, 2)} is ${part} the limit ${write(limit, 3)}: `
-      + (blownUp ? "the loss blows up, and " : "")
-      + `after ${ran} epochs it is ${Number.isFinite(loss)
-        ? `${write(loss)} ${names.unit}` : "too large for a number"}.`, {warning: blownUp});
+      `The learning rate ${write(used, 2)} is ${part} the limit ${write(limit, 3)}. `
+      + (blownUp ? "The loss blows up: it" : "The loss")
+      + ` is ${reached} after ${ran} epochs.`, {warning: blownUp});
   };
   root.append(
     panels(

@@ -63,7 +63,7 @@ def finite_difference(*, step: ScalarLike | None = None) -> GradientMethod:
     falls with h² and its rounding error grows with 1/h.
 
     Args:
-        step: h, in the unit of the parameters. None takes ∛ε · max(1, |p|) for every
+        step: h, in the unit of the parameters. None takes `∛ε · max(1, |p|)` for every
             coordinate, ε being the spacing of the dtype at 1: the step at which the
             two errors are of one size for functions that vary on the scale of 1.
 

@@ -37,7 +37,7 @@ def mse(predictions: Arrays, targets: Arrays, weights: PyTree = None) -> Scalar:
 
 
 def mae(predictions: Arrays, targets: Arrays, weights: PyTree = None) -> Scalar:
-    """Mean absolute error, mean(|predictions - targets|).
+    """Mean absolute error, `mean(|predictions - targets|)`.
 
     Args:
         predictions: any shape.
@@ -60,7 +60,7 @@ def huber(
 ) -> Scalar:
     """Mean Huber loss: quadratic for errors up to `delta`, linear beyond.
 
-    With e = |predictions - targets|, the mean of e²/2 where e <= delta and of
+    With `e = |predictions - targets|`, the mean of e²/2 where e <= delta and of
     delta (e - delta/2) elsewhere.
 
     Args:

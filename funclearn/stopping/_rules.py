@@ -48,7 +48,7 @@ def relative_change(
     direction: str = "min",
     start: ScalarLike = 0,
 ) -> Rule:
-    """Stops when an epoch changes next to nothing: |new - old| <= tolerance · |old|.
+    """Stops when an epoch changes next to nothing: `|new - old| <= tolerance · |old|`.
 
     Args:
         tolerance: the relative change, a pure number.

@@ -42,6 +42,7 @@ OUTCOME = Outcome(
     findings=("A `code` word, a <tag> and an_identifier_" + "that_is_long_" * 8,),
 )
 EXPLANATION = "A paragraph & <more>.\n\n    loss = " + "mean((w * t_u + b)) " * 9
+SOURCES = ("Reading notes on the book",)
 EXPERIMENTS = [
     Experiment(
         name,

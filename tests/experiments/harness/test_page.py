@@ -1,3 +1,4 @@
+import dataclasses
 import html
 import itertools
 import json
@@ -13,7 +14,7 @@ import pytest
 
 from experiments import NAMES, SUBJECTS, TITLES
 from experiments.harness import _page, _published, style
-from experiments.harness._experiment import Outcome, Picture, Plot, Table
+from experiments.harness._experiment import Explorable, Outcome, Picture, Plot, Table
 from experiments.harness._report import Experiment, perform
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
@@ -179,6 +180,35 @@ def test_is_accessible(outline):
         assert attributes["aria-label"]
 
 
+EXPLORABLES = {
+    "moved": Explorable("Move `it`.", "split", {}, "loss"),
+    "dragged": Explorable("Drag it.", "thermometer", {}, "line"),
+}
+
+
+def test_explorables_stand_where_their_still_figures_stood(tmp_path):
+    outcome = dataclasses.replace(OUTCOME, explorables=EXPLORABLES)
+    for experiment in EXPERIMENTS:
+        explored = experiment._replace(run=lambda _: outcome)
+        perform(explored, {}, tmp_path, "python")
+    text = _page.rebuild(tmp_path).path.read_text()
+    outline = _Outline()
+    outline.feed(text)
+    classes = [attributes.get("class") for attributes in _all(outline, "figure")]
+    assert classes == ["live", "still", "live", "still picture", None] * 2
+    assert len(_all(outline, "svg")) == 6
+    places = [each for each in _all(outline, "div") if "data-key" in each]
+    assert [(each["data-script"], each["data-key"]) for each in places] == [
+        (script, f"{name}/{stem}")
+        for name in ("broadcasting", "validation")
+        for stem, script in (("moved", "split"), ("dragged", "thermometer"))
+    ]
+    loaded = [each["src"] for each in _all(outline, "script") if "src" in each]
+    assert loaded == [f"{each['data-key']}.js" for each in places]
+    for once in ("const explore = ", 'define("split"', 'define("thermometer"'):
+        assert text.count(once) == 1
+
+
 def test_totals_count_the_whole_folder(experiment, tmp_path, read):
     config = experiment.config_type
     perform(experiment, config(), tmp_path, "python")
@@ -231,6 +261,13 @@ def _replace_by_folder(folder):
     (folder / "summary.json").mkdir()
 
 
+def _explore_what_is_gone(folder):
+    path = folder / "summary.json"
+    content = json.loads(path.read_text())
+    gone = {"file": "loss", "caption": "Move it.", "script": "gone", "still": "loss"}
+    path.write_text(json.dumps(content | {"explorables": [gone]}))
+
+
 def _rename(folder):
     path = folder / "summary.json"
     path.write_text(path.read_text().replace('"autograd"', '"optimizers"'))
@@ -245,6 +282,7 @@ def _rename(folder):
         (_garble_a_figure, "can't decode"),
         (_replace_by_folder, "Is a directory"),
         (_rename, "is the summary of 'optimizers'."),
+        (_explore_what_is_gone, "No such file or directory"),
     ],
 )
 def test_leaves_out_what_it_cannot_read(experiment, tmp_path, read, damage, reason):

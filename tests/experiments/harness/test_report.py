@@ -4,7 +4,15 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from experiments.harness import Outcome, Picture, Plot, Table, _summary
+from experiments.harness import (
+    Explorable,
+    Outcome,
+    Picture,
+    Plot,
+    Table,
+    _packing,
+    _summary,
+)
 from experiments.harness._report import describe, failure, perform, save
 
 
@@ -65,6 +73,23 @@ def test_writes_pictures_as_they_are(experiment, tmp_path):
     folder = tmp_path / "broadcasting"
     assert (folder / "line.svg").read_text() == "<svg/>"
     assert not (folder / "history.csv").exists()
+
+
+def test_writes_the_data_of_explorables_as_a_script(experiment, tmp_path, read):
+    data = {"losses": np.arange(3.0)}
+    outcome = Outcome(
+        pictures={"line": Picture("A line.", "<svg/>")},
+        explorables={"moved": Explorable("Move it.", "split", data, "line")},
+    )
+    drawn = experiment._replace(run=_outcome(outcome))
+    perform(drawn, drawn.config_type(), tmp_path, "python")
+    folder = tmp_path / "broadcasting"
+    script = (folder / "moved.js").read_text()
+    assert script == _packing.script("broadcasting/moved", data)
+    assert script.startswith('explore.data("broadcasting/moved", {"losses": ')
+    assert read(folder / "summary.json")["explorables"] == [
+        {"file": "moved", "caption": "Move it.", "script": "split", "still": "line"}
+    ]
 
 
 def test_other_settings_are_not_compared(experiment, tmp_path):

@@ -225,7 +225,7 @@ const explore = (() => {
     const frame = svg("g", {class: "frame"});
     // An inner SVG cuts off what lies outside of it.
     const area = svg("svg", {
-      x: BOX.left, y: BOX.top, width: inner.width, height: inner.height});
+      "aria-hidden": "true", x: BOX.left, y: BOX.top, width: inner.width, height: inner.height});
     const picture = svg("svg", {
       class: "plot", viewBox: `0 0 ${BOX.width} ${BOX.height}`, role: "img",
       "aria-label": label}, frame, area);

@@ -32,6 +32,8 @@ class Fitted(NamedTuple):
         curve: `(201,)`, its predictions on `GRID`.
         run: its losses by epoch; the evaluation is the loss on unseen rows.
         verdict: what `diagnose` makes of them.
+        unseen: the rows that it was judged by.
+        path: `(epochs, degree + 1)`, the coefficients that every epoch began with.
     """
 
     degree: int
@@ -39,6 +41,8 @@ class Fitted(NamedTuple):
     curve: np.ndarray
     run: fl.Run
     verdict: Verdict
+    unseen: fl.Dataset
+    path: np.ndarray
 
 
 def compare_degrees(config: Config) -> list[Fitted]:
@@ -62,10 +66,26 @@ def _fit(degree: int, seen: fl.Dataset, unseen: fl.Dataset, config: Config) -> F
         unseen,
         epochs=config.epochs,
         evaluate=fl.make_evaluation(model, loss),
+        record=_losses_and_coefficients,
     )
+    run, path = _parted(jax.device_get(run), model.init(key))
     curve = np.asarray(model.apply(run.state.params, jnp.asarray(GRID)))[:, 0]
     # What the best constant leaves: a loss that stays there learnt nothing.
     center = jnp.median(seen.targets) if config.loss == "mae" else seen.targets.mean()
     baseline = float(loss(jnp.full_like(seen.targets, center), seen.targets))
-    run = jax.device_get(run)
-    return Fitted(degree, seen, curve, run, diagnose(run, unseen, baseline=baseline))
+    verdict = diagnose(run, unseen, baseline=baseline)
+    return Fitted(degree, seen, curve, run, verdict, unseen, path)
+
+
+def _losses_and_coefficients(
+    state: fl.TrainState, info: fl.StepInfo, evaluation: jax.Array
+) -> tuple[fl.History, jax.Array]:
+    return fl.History(info.loss, evaluation), state.params
+
+
+def _parted(run: fl.Run, initial: jax.Array) -> tuple[fl.Run, np.ndarray]:
+    """A run with the losses alone, and the coefficients `(epochs, coefficients)`."""
+    (history, after), (final, _) = run.history, run.final
+    # Losses are taken before the update of their epoch, coefficients after it.
+    before = np.concatenate([np.asarray(initial)[None], after[:-1]])
+    return run._replace(history=history, final=final), before[:, :, 0]

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 import funclearn as fl
 
@@ -42,6 +43,17 @@ def polynomial(largest: int, degree: jax.Array) -> fl.Model:
         return basis @ (scales * coefficients)
 
     return fl.Model(lambda key: jnp.zeros((largest + 1, 1)), apply)
+
+
+def design(inputs: np.ndarray, degree: int) -> np.ndarray:
+    """What the coefficients of `polynomial` multiply, `(rows, degree + 1)`.
+
+    Args:
+        inputs: `(rows,)`.
+        degree: of the polynomial.
+    """
+    scales = np.sqrt(2 * np.arange(degree + 1) + 1)
+    return np.polynomial.legendre.legvander(np.asarray(inputs, float), degree) * scales
 
 
 def network(largest: int, width: jax.Array) -> fl.Model:

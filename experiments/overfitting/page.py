@@ -10,6 +10,9 @@ from matplotlib.axes import Axes
 from experiments.harness import Outcome, Plot, Table, style
 from experiments.overfitting.between import GRID, Fitted, compare_degrees
 from experiments.overfitting.chapter import UNSEEN_ROWS, Config, Losses, Result, study
+from experiments.overfitting.explorables import choose_degree, draw_early, stop_early
+from experiments.overfitting.ridge import fit_all
+from experiments.overfitting.snapshots import look_at
 
 QUARTILES = (0.25, 0.5, 0.75)
 LABELS = {"degree": "Degree of the polynomial", "width": "Hidden units of the network"}
@@ -37,6 +40,8 @@ class Recipe(NamedTuple):
 def run(config: Config) -> Outcome:
     """Draws three polynomials, follows the recipe, and tries the remedies."""
     fitted = compare_degrees(config)
+    free = max(fitted, key=lambda one: one.degree)
+    snapshots = look_at(free)
     result = study(config)
     sizes = {"degree": config.degrees, "width": config.widths}
     recipes = {
@@ -62,7 +67,8 @@ def run(config: Config) -> Outcome:
                 size=(2.6 * len(fitted), 4.6),
                 panels=(2, len(fitted)),
                 layout={"sharex": "row", "sharey": "row"},
-            )
+            ),
+            "early": draw_early(free, snapshots),
         }
         | {
             name: Plot(
@@ -87,6 +93,10 @@ def run(config: Config) -> Outcome:
                 "The simpler model is the one that the recipe keeps.",
                 partial(_draw_remedies, result.remedies, result.floor),
             )
+        },
+        explorables={
+            "choose_degree": choose_degree(fit_all(config)),
+            "stop_early": stop_early(free, snapshots),
         },
         findings=tuple(_findings(config, fitted, result, recipes)),
     )

@@ -10,6 +10,11 @@ The first function has names for all that lies between its inputs and its output
 
     f = tanh(e),  e = ln(1 + d),  d = z c,  c = a / b,  a = 2x,  b = sin(y)
 
+No number is used twice there, so that nothing is added up. It is in the second one,
+whose inputs reach the output by two paths each:
+
+    g = ln(x) + x y - sin(y)
+
 The others are a neuron with its squared error, the loss of a line through eleven
 readings of a thermometer, and the hidden layer of the wide network, whose adjoints
 start from those that the rest of the network hands back.
@@ -89,6 +94,16 @@ def function(x: jax.Array, y: jax.Array, z: jax.Array) -> jax.Array:
     return checkpoint_name(jnp.tanh(e), "f")
 
 
+def two_paths(x: jax.Array, y: jax.Array) -> jax.Array:
+    """The function g = ln(x) + x y - sin(y).
+
+    References:
+        Baydin, Pearlmutter, Radul, Siskind, Automatic differentiation in machine
+        learning: a survey, Journal of Machine Learning Research 18, 2018.
+    """
+    return checkpoint_name(jnp.log(x) + x * y - jnp.sin(y), "g")
+
+
 def neuron(params: LinearParams, x: jax.Array, y_t: jax.Array) -> jax.Array:
     """The squared error (y_t - y_p)² of a neuron, y_p = tanh(w x + b)."""
     y_p = checkpoint_name(fl.models.neuron.apply(params, x), "y_p")
@@ -123,11 +138,12 @@ def chosen(config: Config) -> Function:
 
 
 def trace_all(config: Config) -> dict[str, Graph]:
-    """Traces the four functions where they are to be drawn."""
+    """Traces the functions where they are to be drawn."""
     params, readings = _thermometer.initial_params(), fl.data.thermometer()
     neuron_params = LinearParams(weight=jnp.asarray(-0.5), bias=jnp.asarray(0.5))
     return {
         "function": graphs.trace(chosen(config), config.x, config.y, config.z),
+        "paths": graphs.trace(two_paths, 2.0, 5.0),
         "neuron": graphs.trace(neuron, neuron_params, 1.0, 7.0),
         "thermometer": graphs.trace(line_loss, params, readings),
         "layer": trace_layer(),
@@ -194,7 +210,7 @@ def formula_errors(config: Config) -> tuple[np.ndarray, np.ndarray]:
 
 
 def study(config: Config) -> Result:
-    """Traces the four graphs, and holds formulas against automatic differentiation.
+    """Traces the graphs, and holds formulas against automatic differentiation.
 
     Raises:
         ValueError: if f is not defined at (x, y, z).

@@ -1,18 +1,19 @@
 """The graphs as pictures, the chain rule along paths, and the errors of formulas."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
 from experiments.computational_graph.chapter import Config, study
-from experiments.harness import Outcome, Picture, Table
+from experiments.computational_graph.stepping import Range, step_through
+from experiments.harness import Explorable, Outcome, Picture, Table
 from funclearn import graphs
 from funclearn.graphs import Edge, Graph
 
 
 def run(config: Config) -> Outcome:
-    """Traces the four graphs, and holds formulas against automatic differentiation."""
+    """Traces the graphs, and holds formulas against automatic differentiation."""
     traced, f_errors, neuron_errors = study(config)
     neuron_nodes = {node.name: node for node in traced["neuron"].nodes}
     prediction, loss = (float(neuron_nodes[name].value) for name in ("y_p", "loss"))
@@ -28,11 +29,14 @@ def run(config: Config) -> Outcome:
                 "gradient": gradient,
             },
         },
-        tables=(_chain_table(traced["function"], traced["neuron"]),),
+        tables=(
+            _chain_table(*(traced[name] for name in ("function", "paths", "neuron"))),
+        ),
         pictures={
             name: Picture(caption, graphs.to_svg(traced[name], label=caption))
             for name, caption in _captions(config).items()
         },
+        explorables={"step": explorable(config, traced)},
         findings=(
             f"At {config.points} drawn points the formulas for df/dx, df/dy and df/dz "
             f"are at most {f_errors.max():.1e} from automatic differentiation, those "
@@ -50,11 +54,29 @@ def _captions(config: Config) -> dict[str, str]:
     function = config.function or "f = tanh(ln(1 + z 2x / sin(y)))"
     return {
         "function": f"{function}, step by step.",
+        "paths": "g = ln(x) + x y - sin(y), whose inputs reach g by two paths each.",
         "neuron": "A neuron, y_p = tanh(w x + b), and its squared error.",
         "thermometer": "The loss of the line w t + b at w = 1 and b = 0. Arrays show "
         "their shape, their least and their largest entry.",
         "layer": "The hidden layer of the wide network, before training.",
     }
+
+
+def explorable(config: Config, traced: Mapping[str, Graph]) -> Explorable:
+    """The formulas of the chapter whose nodes are numbers, to be stepped through."""
+    first = {"x": Range(0.1, 2), "y": Range(0.2, 2.9), "z": Range(-1, 4)}
+    formulas = {
+        "g = ln(x) + x y − sin(y)": (
+            traced["paths"],
+            {"x": Range(0.5, 5), "y": Range(-6, 6)},
+        ),
+        config.function or "f = tanh(ln(1 + z 2x / sin(y)))": (
+            traced["function"],
+            {} if config.function else first,
+        ),
+        "loss = (y_t − tanh(w x + b))²": (traced["neuron"], {"y_t": Range(-8, 8)}),
+    }
+    return step_through(formulas, still="paths")
 
 
 def _chain_table(*traced: Graph) -> Table:

@@ -45,6 +45,8 @@ def test_function_of_ones_own_is_drawn(own):
 def test_arrays_have_no_paths_of_numbers(own):
     outcome = run(Config(function=f"{own}:length", x=1.0, y=2.0, z=2.0, points=2))
     assert {row[0] for row in outcome.tables[0].rows} == {
+        "dg/dx",
+        "dg/dy",
         "dloss/dy_t",
         "dloss/dx",
         "dloss/dparams.weight",
@@ -66,6 +68,18 @@ def test_derivatives_of_the_first_function_add_up_over_its_paths():
     assert slopes["df/dz"] == pytest.approx(outer * ratio / config.z, rel=1e-5)
     tangent = math.tan(config.y)
     assert slopes["df/dy"] == pytest.approx(-outer * ratio / tangent, rel=1e-5)
+
+
+def test_paths_of_one_input_add_up():
+    products = [
+        (row[0], row[-1])
+        for row in run(Config(points=2)).tables[0].rows
+        if row[0].startswith("dg/")
+    ]
+    assert len(products) == 4
+    for name, slope in (("dg/dx", 1 / 2 + 5), ("dg/dy", 2 - math.cos(5))):
+        total = sum(product for one, product in products if one == name)
+        assert total == pytest.approx(slope, rel=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import html as markup
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -42,11 +42,44 @@ def plain(columns: Mapping[str, np.ndarray]) -> str:
 
 
 def rich(columns: Mapping[str, np.ndarray]) -> Any:
-    """The same as a `rich.table.Table`."""
-    return draw(
-        [Column(name, _shorten(column)) for name, column in columns.items()],
-        pad_edge=True,
+    """The same for rich; columns that have no room follow below."""
+    from rich.markup import escape  # names and cells are no marks
+
+    return _Blocks(
+        [
+            Column(escape(name), [*map(escape, _shorten(column))])
+            for name, column in columns.items()
+        ]
     )
+
+
+class _Blocks(NamedTuple):
+    """Columns in as many tables as they need, each of which begins with the first."""
+
+    columns: Sequence[Column]
+
+    def __rich_console__(self, console: Any, options: Any) -> Iterator[Any]:
+        from rich.measure import Measurement
+
+        # Else no table is wider than there is room for.
+        anywhere = options.update(max_width=10**6)
+
+        def fits(columns: Sequence[Column]) -> bool:
+            wanted = Measurement.get(console, anywhere, draw(columns, pad_edge=True))
+            return len(columns) <= 2 or wanted.maximum <= options.max_width
+
+        blocks = [[*self.columns]]
+        if not fits(self.columns):
+            first, *others = [
+                one._replace(name=one.name.replace(".", ".\n")) for one in self.columns
+            ]
+            blocks = [[first]]
+            for column in others:
+                if not fits([*blocks[-1], column]):
+                    blocks.append([first])
+                blocks[-1].append(column)
+        for block in blocks:
+            yield draw(block, pad_edge=True)
 
 
 def html(columns: Mapping[str, np.ndarray], caption: str = "") -> str:
@@ -101,6 +134,7 @@ def without_colour(drawn: object) -> str:
         file=text,
         width=_WIDTH,
         force_terminal=False,
+        # In a notebook it would show the text instead of writing it.
         force_jupyter=False,
         markup=False,
         highlight=False,

@@ -4,12 +4,13 @@ import inspect
 import reprlib
 from collections.abc import Callable
 from numbers import Real
+from typing import Protocol, runtime_checkable
 
 import jax
 import numpy as np
 from jaxtyping import PyTree
 
-__all__ = ["described", "named_leaves"]
+__all__ = ["Printer", "described", "named_leaves", "printed"]
 
 
 def described(value: object) -> str:
@@ -38,3 +39,18 @@ def named_leaves(
         jax.tree_util.keystr(path, simple=True, separator="."): leaf
         for path, leaf in leaves
     }
+
+
+@runtime_checkable
+class Printer(Protocol):
+    """What IPython writes text with."""
+
+    def text(self, text: str, /) -> None:
+        """Writes text."""
+        ...
+
+
+def printed(value: object, printer: Printer, cycle: bool) -> None:
+    """Makes IPython write what `print` does, not the arrays that a value is made of."""
+    del cycle  # whether it is within itself
+    printer.text(str(value))

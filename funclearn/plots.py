@@ -2,7 +2,14 @@
 
 Every function takes matplotlib axes first, draws on them alone and returns what it
 drew. Colours and line styles come from the axes' own cycle, grey ink from their edge;
-figures, titles and files are the caller's.
+figures, titles and files are the caller's, and pyplot need not be imported:
+
+    >>> from matplotlib.figure import Figure
+    >>> figure = Figure()
+    >>> [line] = fl.plots.learning_curves(figure.subplots(), {"training": [3, 2, 1]})
+
+As the last line of a notebook's cell `figure` is a picture once the notebook has had
+`%matplotlib inline`, and text before.
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -4,7 +4,9 @@
 # their values are where the types leave it open.
 # pyright: reportOptionalMemberAccess=false
 
+import builtins
 import io
+import re
 import xml.etree.ElementTree
 
 import numpy as np
@@ -68,6 +70,22 @@ def test_rich_has_the_same_cells():
     assert [line.split() for line in (head, *rows)] == expected
 
 
+@pytest.mark.parametrize(("width", "tables"), [(120, 1), (80, 1), (40, 2), (25, 4)])
+def test_columns_without_room_follow_below(width, tables):
+    """No number is cut; every table begins with the first column."""
+    numbers = np.random.default_rng(0).uniform(size=(5, 3))
+    names = ["rate", "state.params.weight", "state.params.bias", "loss", "accuracy"]
+    columns = dict(zip(names, numbers, strict=True))
+    lines = on_terminal(rich(columns), width).splitlines()
+    assert max(len(re.sub(r"\x1b\[[\d;]*m", "", line)) for line in lines) <= width
+    text = re.sub(r"\x1b\[[\d;]*m", "", "\n".join(lines))
+    cells = [f"{number:.6g}" for number in numbers.ravel()]
+    counts = [text.split().count(cell) for cell in cells]
+    assert counts == [tables] * 3 + [1] * 12
+    heads = text.replace(".", ". ").split()
+    assert [heads.count(head) for head in ("rate", "weight", "loss")] == [tables, 1, 1]
+
+
 def test_columns_may_be_on_the_left_without_rules():
     columns = [Column("name", ["a", "bc"], right=False), Column("n", ["1", "23"])]
     drawn = without_colour(draw(columns, ruled=False))
@@ -79,6 +97,21 @@ def test_rows_have_styles():
     text = on_terminal(drawn)
     assert "\x1b[31mone" in text and "\x1b[32mtwo" in text
     assert "\x1b[31m" not in on_terminal(draw([Column("x", ["one", "two"])]))
+
+
+def test_in_a_notebook_text_is_still_text(monkeypatch, capsys):
+    """The shell of a kernel is what rich takes for a notebook."""
+    shell = type("ZMQInteractiveShell", (), {})()
+    monkeypatch.setattr(builtins, "get_ipython", lambda: shell, raising=False)
+    assert Console().is_jupyter
+    assert without_colour(rich({"x": np.arange(2)})).split()[-2:] == ["0", "1"]
+    assert capsys.readouterr().out == ""
+
+
+def test_names_and_cells_are_no_marks():
+    columns = {"[red]x": np.array(["[bold]y", "z"], object)}
+    drawn = on_terminal(rich(columns))
+    assert "[red]x" in drawn and "[bold]y" in drawn
 
 
 def test_text_is_literal():

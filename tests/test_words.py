@@ -45,3 +45,19 @@ def test_leaves_have_the_names_of_all_that_they_are_within():
     assert _words.named_leaves(5) == {"": 5}
     whole = _words.named_leaves(tree, lambda node: isinstance(node, list))
     assert whole["b"] == [{"c": 3}]
+
+
+def test_a_kernel_prints_what_print_does():
+    class Value:
+        def __str__(self):
+            return "short"
+
+        _repr_pretty_ = _words.printed
+
+    class Printer:
+        def text(self, text):
+            self.shown = text
+
+    printer = Printer()
+    Value()._repr_pretty_(printer, False)
+    assert printer.shown == "short"

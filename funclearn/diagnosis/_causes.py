@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from funclearn.diagnosis._falls import HORIZON
 
-__all__ = ["REPORTS", "Cause", "Kind", "Report", "Word", "as_html"]
+__all__ = ["REPORTS", "Cause", "Kind", "Report", "Word", "as_html", "as_text"]
 
 
 class Word(enum.StrEnum):
@@ -17,8 +17,15 @@ class Word(enum.StrEnum):
         return repr(self.value)
 
 
+def as_text(word: str, text: str) -> object:
+    """What rich prints of a report: its word in bold, and its text."""
+    from rich.text import Text
+
+    return Text.assemble((word, "bold"), f": {text}")
+
+
 def as_html(word: str, text: str) -> str:
-    """What a notebook shows of a report: its word in bold, and its text."""
+    """The same for a notebook."""
     return f"<p><strong>{html.escape(word)}</strong>: {html.escape(text)}</p>"
 
 

@@ -6,7 +6,8 @@ import math
 import numpy as np
 
 from funclearn._types import Params
-from funclearn.diagnosis._causes import Word, as_html
+from funclearn._words import printed
+from funclearn.diagnosis._causes import Word, as_html, as_text
 from funclearn.diagnosis._curvature import Stability
 
 __all__ = ["Divergence", "DivergenceCause"]
@@ -136,8 +137,15 @@ class Divergence:
             parts.insert(0, self._history())
         return " ".join(part for part in parts if part)
 
+    def __rich__(self) -> object:
+        """The same for `rich.print`, below the cause."""
+        return as_text(str(self.cause).capitalize(), str(self))
+
     def _repr_html_(self) -> str:
+        """The same for notebooks."""
         return as_html(str(self.cause).capitalize(), str(self))
+
+    _repr_pretty_ = printed
 
     def _history(self) -> str:
         history = (

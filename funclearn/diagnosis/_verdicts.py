@@ -22,8 +22,9 @@ import numpy as np
 
 from funclearn._checks import is_static_number, positive_number
 from funclearn._types import Batch
+from funclearn._words import printed
 from funclearn.data import row_count
-from funclearn.diagnosis._causes import REPORTS, Cause, Kind, as_html
+from funclearn.diagnosis._causes import REPORTS, Cause, Kind, as_html, as_text
 from funclearn.diagnosis._curves import Measures, measure
 from funclearn.diagnosis._judgement import judge
 from funclearn.diagnosis._rises import has_risen
@@ -73,8 +74,15 @@ class Verdict:
         """The verdict, why, and what to try."""
         return f"{self.kind.capitalize()}: {self.because} {self.advice}"
 
+    def __rich__(self) -> object:
+        """The same for `rich.print`."""
+        return as_text(self.kind.capitalize(), f"{self.because} {self.advice}")
+
     def _repr_html_(self) -> str:
+        """The same for notebooks."""
         return as_html(self.kind.capitalize(), f"{self.because} {self.advice}")
+
+    _repr_pretty_ = printed
 
 
 def diagnose(

@@ -9,6 +9,8 @@ from jax.flatten_util import ravel_pytree
 from jax.typing import ArrayLike
 from jaxtyping import Array, Inexact, PyTree
 
+from funclearn._words import printed
+
 __all__ = ["Edge", "Graph", "LinearMap", "Node", "OwnRule", "Space", "Value"]
 
 Value: TypeAlias = PyTree[Array]
@@ -157,11 +159,31 @@ class Graph(NamedTuple):
     edges: tuple[Edge, ...]
     outputs: tuple[int, ...]
 
+    # What writes and draws graphs is made of what is defined here.
+
+    def __str__(self) -> str:
+        """A table: a line for every node."""
+        from funclearn.graphs import to_text
+
+        return to_text(self)
+
+    def __rich__(self) -> object:
+        """The same for `rich.print`; lines that are too long go on below."""
+        from rich.text import Text
+
+        return Text(str(self))
+
     def _repr_svg_(self) -> str:
-        """The picture that a notebook shows."""
-        from funclearn.graphs import to_svg  # which draws what is defined here
+        """The picture, by itself."""
+        from funclearn.graphs import to_svg
 
         return to_svg(self)
+
+    def _repr_html_(self) -> str:
+        """The picture in the ink of the notebook around it; a wide one scrolls."""
+        return f'<div style="overflow-x:auto">{self._repr_svg_()}</div>'
+
+    _repr_pretty_ = printed
 
     def node(self, name: str) -> Node:
         """Finds a node by its name.

@@ -33,18 +33,17 @@ _LONGEST = 44
 _LONGEST_NUMBER = 12
 
 _INK, _DARK_INK = "#1b1c1d", "#e4e6e8"
-_ADJOINT, _DARK_ADJOINT = "#a83a00", "#ff9a62"
-_LOCAL, _DARK_LOCAL = "#005f99", "#6bb8ee"
+_ADJOINT, _LOCAL = "#a83a00", "#005f99"
 _ADJOINT_KIND = f' class="funclearn-adjoint" fill="{_ADJOINT}"'
 _LOCAL_KIND = f' class="funclearn-local" fill="{_LOCAL}"'
 _STUB_KIND = ' font-style="italic"'
-# `svg:root` is a picture by itself; within a page the ink is the page's.
+# `svg:root` is a picture by itself; within a page the ink is the page's, and may be
+# light where the reader's system is not. Mixed with it colours are legible on both.
 _STYLE = (
     f"svg:root{{color-scheme:light dark;color:{_INK}}}"
-    "@media (prefers-color-scheme:dark){"
-    f"svg:root{{color:{_DARK_INK}}}"
-    f".funclearn-adjoint{{fill:{_DARK_ADJOINT}}}"
-    f".funclearn-local{{fill:{_DARK_LOCAL}}}}}"
+    f"@media (prefers-color-scheme:dark){{svg:root{{color:{_DARK_INK}}}}}"
+    ".funclearn-adjoint{fill:color-mix(in srgb,currentColor 45%,#e05a00)}"
+    ".funclearn-local{fill:color-mix(in srgb,currentColor 45%,#1f8fd6)}"
 )
 
 

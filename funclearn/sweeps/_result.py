@@ -11,6 +11,7 @@ from jaxtyping import PyTree
 
 from funclearn import _tables
 from funclearn._checks import check_direction, integer_at_least
+from funclearn._words import printed
 from funclearn.sweeps._columns import column_named, columns_of
 from funclearn.sweeps._places import axis_of, is_equal, numbers_of, one_place
 from funclearn.sweeps._scores import scores_of
@@ -243,3 +244,5 @@ class Sweep:
     def _repr_html_(self) -> str:
         """The same for notebooks."""
         return _tables.html(self.to_dict())
+
+    _repr_pretty_ = printed

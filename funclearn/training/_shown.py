@@ -48,12 +48,11 @@ class Shown:
         """The same, and the curves where there is room for them."""
         yield Text(self.title, style="bold")
         if len(self.columns[""]):
-            table = self._table(0)
-            used = Measurement.get(console, options, table).maximum
+            used = Measurement.get(console, options, self._table(0)).maximum
             room = min(options.max_width - used - _GAP, _LONGEST)
             drawn = any(line.size for line in self.lines.values())
             fits = drawn and room >= _SHORTEST and not options.ascii_only
-            yield self._table(room) if fits else table
+            yield self._table(room) if fits else _tables.rich(self.columns)
         if self.notes:
             yield Text(self.notes)
 

@@ -11,6 +11,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 from funclearn._checks import check_floating, check_key
 from funclearn._notes import trainable, with_trainable
 from funclearn._types import Batch, Params, Scalar
+from funclearn._words import printed
 from funclearn.stopping import Best, Reason, Rule
 from funclearn.training._update import Optimizer, check_lookahead, check_optimizer
 
@@ -105,10 +106,7 @@ class Run(NamedTuple):
         """The same for notebooks, with a picture of the losses."""
         return self._summary().html()
 
-    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
-        """The text for IPython, whose own would be that of all arrays."""
-        del cycle
-        printer.text(str(self))
+    _repr_pretty_ = printed
 
 
 TrainStep: TypeAlias = Callable[[TrainState, Batch], tuple[TrainState, StepInfo]]

@@ -10,6 +10,7 @@ from jaxtyping import Array, Float, Int, PyTree
 
 from funclearn import _tables
 from funclearn._types import Scalar
+from funclearn._words import printed
 
 __all__ = ["CrossValidation", "Losses", "Summary", "Weights"]
 
@@ -129,6 +130,8 @@ class CrossValidation(NamedTuple):
     def _repr_html_(self) -> str:
         """The same for notebooks."""
         return _tables.html(self._columns())
+
+    _repr_pretty_ = printed
 
 
 @jax.jit

@@ -85,3 +85,4 @@ def test_every_cause_prints_as_the_plain_string(found, cause):
     assert (str(one), repr(one)) == (str(other), repr(other))
     assert "{" not in str(one)
     assert cause.value.capitalize() in one._repr_html_()
+    assert one.__rich__().plain == f"{cause.value.capitalize()}: {one}"

@@ -188,6 +188,7 @@ def test_the_verdict_is_how_the_curves_were_made(fl, case, made):
     verdict = fl.diagnosis.diagnose(run, rows and jnp.zeros(rows))
     assert (verdict.kind, verdict.cause) == (kind, cause)
     assert str(verdict).startswith(f"{kind.capitalize()}: ")
+    assert verdict.__rich__().plain == str(verdict)
     assert "{" not in str(verdict)
 
 

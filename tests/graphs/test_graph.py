@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import rich.console
 
 from funclearn import graphs
 from funclearn.graphs import Edge, Graph, LinearMap, Node
@@ -102,5 +103,15 @@ def test_nodes_are_found_by_name():
 def test_a_notebook_shows_the_picture():
     graph = graphs.trace(lambda x: x * jnp.sin(x), 2.0)
     assert graph._repr_svg_() == graphs.to_svg(graph)
+    assert graphs.to_svg(graph) in graph._repr_html_()
     inner = graphs.trace(lambda x: jax.lax.fori_loop(0, 2, lambda _, y: y * x, x), 2.0)
     assert inner.nodes[-1].inner._repr_svg_().startswith("<svg")
+
+
+def test_a_terminal_shows_the_table():
+    graph = graphs.trace(lambda x: x * jnp.sin(x), 2.0)
+    assert str(graph) == graphs.to_text(graph)
+    console = rich.console.Console(width=200)
+    with console.capture() as captured:
+        console.print(graph)
+    assert captured.get().split() == graphs.to_text(graph).split()

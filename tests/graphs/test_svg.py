@@ -189,7 +189,8 @@ def test_svg_needs_nothing_else_and_follows_the_reader(neuron_graph):
     assert 'fill="currentColor"' in drawn
     assert INK not in drawn
     assert f"svg:root{{color-scheme:light dark;color:{INK}}}" in text
-    assert f"@media (prefers-color-scheme:dark){{svg:root{{color:{DARK_INK}}}" in text
+    assert f"@media (prefers-color-scheme:dark){{svg:root{{color:{DARK_INK}}}}}" in text
+    assert text.count("color-mix(in srgb,currentColor") == 2
 
 
 def test_svg_shows_values_adjoints_and_local_derivatives(neuron_graph):

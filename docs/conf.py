@@ -44,6 +44,7 @@ autodoc_default_options = {"members": True}
 maximum_signature_line_length = 72
 napoleon_numpy_docstring = False
 napoleon_use_ivar = True
+napoleon_attr_annotations = False
 # Prompts are not copied; output is not, either.
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True
@@ -103,22 +104,20 @@ def _other_name(app, env, node, contnode):
 
 
 def _as_formulas(app, what, name, obj, options, lines):
-    """Keeps line by line what a docstring indents outside of its sections: formulas."""
+    """Keeps line by line what a docstring indents outside of its sections: formulas.
+
+    Examples there begin at the margin, so that they are no part of a list before them.
+    """
     del app, what, name, obj, options
-    kept, inside, section = [], False, False
+    kept, state = [], ""
     for line in lines:
         indented = line.startswith("    ")
         if line.strip() and not indented:
-            inside, section = False, line.rstrip() in SECTIONS
-        elif (
-            indented
-            and not inside
-            and not section
-            and not line.lstrip().startswith(">")
-        ):
-            inside = True
-            kept += ["::", ""]
-        kept.append(line)
+            state = "section" if line.rstrip() in SECTIONS else ""
+        elif indented and not state:
+            state = "example" if line.lstrip().startswith(">>>") else "formula"
+            kept += ["::", ""] if state == "formula" else []
+        kept.append(line[4:] if state == "example" else line)
     lines[:] = kept
 
 

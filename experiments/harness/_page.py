@@ -88,8 +88,11 @@ def _read_all(out: Path) -> tuple[dict[str, _Article], tuple[str, ...]]:
 def _read(folder: Path) -> _Article:
     summary = _summary.load(folder / "summary.json")
     files = [drawing.file for drawing in (*summary.figures, *summary.pictures)]
-    # A summary that names a script which is no longer there is refused here.
-    _scripts([summary])
+    for each in summary.explorables:
+        if not _script(each.script).exists():
+            raise ValueError(
+                f"{folder} needs {each.script!r}, a script that this version lacks."
+            )
     return _Article(summary, {file: _svg(folder / f"{file}.svg") for file in files})
 
 
@@ -97,8 +100,11 @@ def _scripts(summaries: Sequence[Summary]) -> list[Markup]:
     """The scripts of the explorables, each once, after what they have in common."""
     names = [each.script for summary in summaries for each in summary.explorables]
     used = dict.fromkeys(("common", *names)) if names else {}
-    paths = [_TEMPLATES / "explorables" / f"{name}.js" for name in used]
-    return [Markup(path.read_text(encoding="utf-8")) for path in paths]
+    return [Markup(_script(name).read_text(encoding="utf-8")) for name in used]
+
+
+def _script(name: str) -> Path:
+    return _TEMPLATES / "explorables" / f"{name}.js"
 
 
 def _by_subject(articles: Mapping[str, _Article]) -> dict[str, list[Summary]]:

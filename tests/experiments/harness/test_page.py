@@ -282,7 +282,7 @@ def _rename(folder):
         (_garble_a_figure, "can't decode"),
         (_replace_by_folder, "Is a directory"),
         (_rename, "is the summary of 'optimizers'."),
-        (_explore_what_is_gone, "No such file or directory"),
+        (_explore_what_is_gone, "needs 'gone', a script that this version lacks"),
     ],
 )
 def test_leaves_out_what_it_cannot_read(experiment, tmp_path, read, damage, reason):

@@ -12,8 +12,8 @@ explore.define("split", (root, data) => {
 
   const told = sentence();
   const numbers = readout({
-    validation: `${names.validation} of this split`, mean: "Mean so far",
-    spread: "Standard deviation so far", drawn: "Splits drawn"});
+    validation: names.validation, mean: "Mean so far",
+    spread: "Standard deviation", drawn: "Splits drawn"});
 
   const around = (values, margin) => {
     const [low, high] = [Math.min(...values), Math.max(...values)];
@@ -97,7 +97,9 @@ explore.define("split", (root, data) => {
     draw(1);
   });
   root.append(
-    html("div", {}, one, many, again), told.node, numbers.node,
-    panels(fit.node, histogram.node));
+    panels(
+      html("div", {class: "side wide"},
+        html("div", {}, one, many, again), told.node, numbers.node),
+      fit.node, histogram.node));
   draw(1);
 });

@@ -116,7 +116,7 @@ explore.define("thermometer", (root, data) => {
   };
   root.append(
     panels(
-      html("div", {}, controls(rate.node, scaling.node, momentum.node),
+      html("div", {class: "side"}, controls(rate.node, scaling.node, momentum.node),
         told.node, numbers.node),
       path.node, fit.node, fall.node));
   show(true);

@@ -84,7 +84,8 @@
     const losses = plot({
       title: "The losses against the degree",
       label: "The training loss and the validation loss of every degree.",
-      x: {label: "Degree", low: degrees[0], high: degrees[degrees.length - 1]},
+      x: {label: "Degree", low: degrees[0] - 0.3,
+        high: degrees[degrees.length - 1] + 0.3},
       y: {label: "Loss", low: Math.min(lowest / 10, highest / 1e3), high: highest * 1.5,
         log: true}});
     const here = losses.upright("ink thin");
@@ -152,14 +153,14 @@
     const told = sentence();
     const numbers = readout({
       training: "Training loss", validation: "Validation loss",
-      stop: "Patience stops after epoch", kept: "and keeps epoch"});
+      stop: "Stops after epoch", kept: "Keeps epoch"});
 
     const fit = fitPlot(data);
     const all = [...training, ...validation].filter((loss) => loss > 0);
     const losses = plot({
       title: "The losses by epoch",
       label: "The training loss and the validation loss of every epoch.",
-      x: {label: "Epoch", low: 1, high: Math.max(epochs[last], 2), log: true},
+      x: {label: "Epoch", low: 1, high: 1.1 * Math.max(epochs[last], 2), log: true},
       y: {label: "Loss", low: Math.min(...all) / 1.5, high: Math.max(...all) * 1.5,
         log: true}});
     const here = losses.upright("ink thin");

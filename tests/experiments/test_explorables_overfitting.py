@@ -183,6 +183,27 @@ def test_losses_of_the_epochs_are_those_of_another_run(page, again, snapshots):
     assert len(epochs) >= 70
 
 
+@pytest.mark.parametrize(
+    ("stem", "label", "ends"),
+    [("choose_degree", "Degree", ("0", "12")), ("stop_early", "Epoch", ("1", "3000"))],
+)
+def test_pointer_drags_through_the_losses(page, stem, label, ends):
+    place = page.locator(f"#overfitting-{stem}")
+    picture = place.locator("svg.draggable")
+    picture.scroll_into_view_if_needed()
+    box = picture.bounding_box()
+    height = box["y"] + 0.4 * box["height"]
+    slider = place.get_by_label(label, exact=True)
+    page.mouse.move(box["x"] + 0.16 * box["width"], height)
+    page.mouse.down()
+    assert slider.get_attribute("aria-valuetext") == ends[0]
+    page.mouse.move(box["x"] + 0.96 * box["width"], height)
+    assert slider.get_attribute("aria-valuetext") == ends[1]
+    page.mouse.up()
+    page.mouse.move(box["x"] + 0.5 * box["width"], height)
+    assert slider.get_attribute("aria-valuetext") == ends[1]
+
+
 def test_patience_is_that_of_the_library(page, again):
     place = page.locator("#overfitting-stop_early")
     keys = ["Home", *["ArrowRight"] * (len(PATIENCES) - 1)]

@@ -59,6 +59,22 @@
     };
   };
 
+  /* Lets a pointer in a plot move a slider to the nearest of its positions. */
+  const follow = (plot, xs, control, show) => {
+    const picture = plot.area.ownerSVGElement;
+    const move = (event) => {
+      if (!event.buttons) return;
+      const at = new DOMPoint(event.clientX, event.clientY)
+        .matrixTransform(plot.area.getScreenCTM().inverse());
+      const away = xs.map((x) => Math.abs(plot.px(x) - at.x));
+      control.index = away.indexOf(Math.min(...away));
+      show();
+    };
+    picture.classList.add("draggable");
+    picture.addEventListener("pointerdown", move);
+    picture.addEventListener("pointermove", move);
+  };
+
   /* The degree, the penalty and the number of points as sliders. */
   const degreeOf = (root, data) => {
     const {slider, readout, sentence, plot, controls, panels, write} = explore;
@@ -129,6 +145,7 @@
     root.append(
       controls(degree.node, penalty.node, rows.node), told.node, numbers.node,
       panels(fit.node, losses.node));
+    follow(losses, degrees, degree, show);
     show();
   };
 
@@ -196,6 +213,7 @@
     root.append(
       controls(epoch.node, patience.node), told.node, numbers.node,
       panels(losses.node, fit.node));
+    follow(losses, epochs, epoch, show);
     show();
   };
 

@@ -227,7 +227,7 @@ def _fill(
         ha="center",
         va="center",
         fontweight="bold" if wrong else "normal",
-        color=style.INK if wrong else style.GREY,
+        color=style.INK,
     )
 
 

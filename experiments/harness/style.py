@@ -190,12 +190,14 @@ def _rasterise_many_points(figure: Figure) -> None:
 def inline(text: str) -> str:
     """Makes an SVG a part of a page: what all of them have in common is the page's.
 
-    It says how wide it must be at least, so that its smallest letters, of ten units,
-    are no smaller than twelve pixels.
+    It says how wide it must be at least, so that its smallest letters are no smaller
+    than twelve pixels.
     """
     text = re.sub(r"<style.*?</style>|\sxmlns(:\w+)?=\"[^\"]*\"", "", text)
     if size := re.search(r'viewBox="\S+ \S+ ([\d.]+) ', text):
-        least = f'<svg style="min-width: {1.2 * float(size[1]):.0f}px" '
+        letters = re.findall(r"font(?:-size)?:\s*(?:bold )?([\d.]+)px", text)
+        scale = 12 / min(map(float, letters), default=10.0)
+        least = f'<svg style="min-width: {scale * float(size[1]):.0f}px" '
         text = text.replace("<svg ", least, 1)
     return text
 

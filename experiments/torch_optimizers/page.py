@@ -276,8 +276,8 @@ def _draw(
         axes.plot(*start, "o", color=INK, fillstyle="none", markersize=5)
         axes.plot(*best, "+", color=INK, markersize=10)
         axes.plot(*path[-1], "o", color=colour, markersize=4)
-        axes.set_title(f"{name} {_rate(config, problem, name):g}\n", fontsize=9)
-        axes.text(0, 1.04, f"{verdict}", transform=axes.transAxes, fontsize=9)
+        axes.set_title(f"{name} {_rate(config, problem, name):g}\n", fontsize=10)
+        axes.text(0, 1.04, f"{verdict}", transform=axes.transAxes, fontsize=10)
         axes.set(xlabel=look.units[0], ylabel=look.units[1])
         axes.label_outer()
     for axes in panels[max(0, number - COLUMNS) : number]:  # nothing is below them

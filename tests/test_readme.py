@@ -23,7 +23,7 @@ def ran(example, names):
 
 
 def test_the_experiment_runs(capsys):
-    outcome = ran(EXAMPLES[0], {})["outcome"]
+    outcome = ran(EXAMPLES[5], {})["outcome"]
     shown = capsys.readouterr().out
     assert "R² is" in shown and shown.split("\n")[0] == outcome.findings[0]
 
@@ -59,7 +59,7 @@ def test_the_training_examples_run(tmp_path, monkeypatch):
 
 
 def test_the_gradient_example_passes_and_can_fail():
-    names = ran(EXAMPLES[5], {})
+    names = ran(EXAMPLES[0], {})
     names["test_gradient"]()
     right = names["by_hand"]
     names["by_hand"] = lambda params, batch: {
@@ -74,6 +74,16 @@ def test_the_map_names_every_public_module():
     folder = Path(funclearn.__file__).parent
     public = {path.stem for path in folder.iterdir() if not path.stem.startswith("_")}
     assert sorted(named) == sorted(public - {"py"})
+
+
+def test_the_files_that_it_shows_are_there():
+    """But the tutorials, which come with the documentation."""
+    linked = re.findall(r"\]\((?!#|https?:)([^)]+)\)", README)
+    linked += re.findall(r'<img src="([^"]+)"', README)
+    assert "experiments/figures/thermometer.webp" in linked
+    root = Path(__file__).parents[1]
+    missing = [name for name in linked if not (root / name).exists()]
+    assert all(name.startswith("docs/tutorials/") for name in missing), missing
 
 
 def test_table_lists_every_experiment():

@@ -32,6 +32,10 @@ html_css_files = ["site.css"]
 # A page that is a notebook offers it, under its own name.
 html_sourcelink_suffix = ""
 html_show_sphinx = False
+html_show_copyright = False
+html_theme_options = {"top_of_page_buttons": []}
+# A page opened from the disk may not read others, for the lines around what was found.
+html_show_search_summary = False
 
 # `name` in a docstring is a reference where there is such a thing, and code otherwise.
 default_role = "py:obj"
@@ -41,7 +45,7 @@ autodoc_typehints = "signature"
 autodoc_typehints_format = "short"
 autodoc_preserve_defaults = True
 autodoc_default_options = {"members": True}
-maximum_signature_line_length = 72
+maximum_signature_line_length = 88
 napoleon_numpy_docstring = False
 napoleon_use_ivar = True
 napoleon_attr_annotations = False

@@ -58,6 +58,7 @@ nb_execution_mode = "force"
 nb_execution_show_tb = True
 nb_execution_timeout = 300
 nb_merge_streams = True
+nb_render_markdown_format = "myst"
 
 SECTIONS = tuple(
     f"{name}:"
@@ -120,7 +121,7 @@ def _as_formulas(app, what, name, obj, options, lines):
             state = "section" if line.rstrip() in SECTIONS else ""
         elif indented and not state:
             state = "example" if line.lstrip().startswith(">>>") else "formula"
-            kept += ["::", ""] if state == "formula" else []
+            kept += [".. code-block:: none", ""] if state == "formula" else []
         kept.append(line[4:] if state == "example" else line)
     lines[:] = kept
 

@@ -36,11 +36,11 @@ class Path(NamedTuple):
         end: the weight, the bias and the loss at the end.
     """
 
-    weight: jax.Array
-    bias: jax.Array
-    loss: jax.Array
-    epochs: jax.Array
-    end: jax.Array
+    weight: jax.Array | np.ndarray
+    bias: jax.Array | np.ndarray
+    loss: jax.Array | np.ndarray
+    epochs: jax.Array | np.ndarray
+    end: jax.Array | np.ndarray
 
 
 def walk(readings: fl.Dataset, momentum: jax.Array, rate: jax.Array) -> Path:
@@ -206,5 +206,5 @@ def _drawn(paths: Path, scale: int, window: np.ndarray) -> dict[str, Quantised]:
     # outside, where a path that leaves the window keeps its direction.
     return {
         "path": Quantised(np.arcsinh(np.where(far, np.nan, away))),
-        "loss": Quantised(paths.loss[scale], log=True),
+        "loss": Quantised(np.asarray(paths.loss[scale]), log=True),
     }

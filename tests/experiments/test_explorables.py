@@ -15,6 +15,7 @@ import pytest
 import funclearn as fl
 from experiments import learning_rates, split_uncertainty
 from experiments.harness import _page
+from experiments.learning_rates.thermometer import survey
 from tests.browser import agrees, all_shown, number, opened
 from tests.experiments.every import written
 
@@ -199,6 +200,23 @@ def check_descent(place, rate, x, momentum, used):
     assert float(marked) == pytest.approx(share, abs=1e-5)
     notes = place.locator(".note").evaluate_all("all => all.map((o) => o.textContent)")
     assert len([*filter(None, notes)]) == (3 if used > limit else 0)
+
+
+@pytest.mark.parametrize("x", SCALES.values(), ids=SCALES)
+def test_contours_join_equal_losses(x):
+    def losses_at(points):
+        errors = points[..., :1] * x.astype(float) + points[..., 1:] - Y
+        return np.mean(errors**2, axis=-1)
+
+    valley = survey(fl.Dataset(x, Y))
+    lowest, start = losses_at(np.stack([valley.minimum, [1.0, 0.0]]))
+    contours = valley.minimum + valley.radii[:, None, None] * valley.ellipse
+    above = losses_at(contours) - lowest
+    assert above == pytest.approx(np.repeat(above[:, :1], 97, axis=1), rel=1e-6)
+    # One of them goes through the start, and each is four times as high as the last.
+    assert np.min(np.abs(above - (start - lowest))) < 1e-6 * start
+    assert above[1:, 0] / above[:-1, 0] == pytest.approx(np.full(7, 4.0))
+    assert valley.lowest == pytest.approx(lowest)
 
 
 def test_the_thermometer_begins_just_below_the_limit(chromium, path):

@@ -250,7 +250,7 @@ def test_every_control_is_reached_by_tab(page, place):
     place.locator("input[type=radio]").first.check()
     place.locator("input[type=radio]").first.focus()
     reached = []
-    for _ in range(5):
+    for _ in range(6):
         page.keyboard.press("Tab")
         reached.append(
             page.evaluate(
@@ -258,7 +258,17 @@ def test_every_control_is_reached_by_tab(page, place):
                 "(document.activeElement)"
             )
         )
-    assert reached == ["Back", "Next", "Step", "Input x", "Input y"]
+    assert reached[1:] == ["Back", "Next", "Step", "Input x", "Input y"]
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_letters_stay_large_on_a_phone(chromium, path, number):
+    with opened(chromium, path, width=390) as page:
+        place = page.locator("#computational_graph-step")
+        place.locator("input[type=radio]").nth(number).check()
+        scale = place.locator(".graph svg").evaluate("one => one.getScreenCTM().a")
+        assert 13 * scale >= 12
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
 def test_data_are_plain(path):

@@ -104,6 +104,8 @@ its derivative by every operand, and the way it is written.
     picture.setAttribute("viewBox", `-3 -3 ${right + 6} ${bottom + 6}`);
     picture.setAttribute("width", right + 6);
     picture.removeAttribute("height");
+    // Letters of 13 units are no smaller than 12 pixels; a narrower page scrolls.
+    picture.style.minWidth = `${Math.ceil(((right + 6) * 12) / 13)}px`;
     return {holder, picture, nodes, edges};
   };
 
@@ -116,7 +118,8 @@ its derivative by every operand, and the way it is written.
     const formula = () => formulas[chosen.index];
     const chosen = choice({
       label: "Formula", names: formulas.map(({title}) => title), change: () => open()});
-    const holder = html("div", {class: "holder"});
+    const holder = html("div", {
+      class: "holder", role: "region", tabindex: 0, "aria-label": "The graph"});
     const legend = html("div", {class: "legend"},
       html("span", {}, "left: value"),
       html("span", {class: "funclearn-adjoint"}, "right: adjoint"),

@@ -3,7 +3,7 @@
 Autodiff applies the chain rule to a program, backwards, so nobody has to derive the
 gradient of the thermometer's loss by hand. The training loop takes the way to the
 gradient as an argument. Here it runs with autodiff, with the formula derived by hand
-and with finite differences, and the three are held against each other at every epoch.
+and with finite differences, and the three are compared at every epoch.
 
 PyTorch records operations on tensors and stores the gradient in them. JAX transforms
 functions: the gradient is what another function returns. So there is nothing to mark,

@@ -109,10 +109,11 @@ def _findings(result: Result, unit: str) -> tuple[str, ...]:
         f"On scaled readings its run ends at w = {end.weight:.4f}, "
         f"b = {end.bias:.4f} after {autodiff.epochs} epochs, with a loss of "
         f"{quantity(f'{end.loss:.4g}', unit)}.",
-        "The loop written out by hand has the losses and parameters of funclearn.fit, "
+        "The same loop written out by hand gives the losses and parameters of "
+        "funclearn.fit, "
         f"with a largest relative difference of {difference:.1g}.",
-        "If the gradients pile up, the loss is "
-        f"{quantity(f'{result.piled_up[0][-1]:.3g}', unit)} then: "
+        "If every step follows the sum of all gradients so far, the loss ends at "
+        f"{quantity(f'{result.piled_up[0][-1]:.3g}', unit)}: "
         "the sum acts as momentum without friction.",
     )
 

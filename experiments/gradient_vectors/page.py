@@ -20,7 +20,7 @@ def run(config: Config) -> Outcome:
         computed={"sine-gradient": difference},
         tables=(
             Table(
-                "The gradient at the first drawn points",
+                "The gradient at the first random points",
                 ("Point (x, y)", "By hand", "By automatic differentiation"),
                 tuple(zip(points[:5].tolist(), hand[:5], autodiff[:5], strict=True)),
             ),
@@ -38,8 +38,9 @@ def run(config: Config) -> Outcome:
             ),
         },
         findings=(
-            f"At {config.points} drawn points the formula and automatic "
-            f"differentiation are at most {difference:.1e} apart.",
+            f"At {config.points} random points the formula and automatic "
+            "differentiation "
+            + (f"differ by at most {difference:.1e}." if difference else "are equal."),
             f"Around {config.at} z rises fastest towards {np.argmax(rise)}°, "
             f"by {np.max(rise):.3f} per unit of length; "
             + (

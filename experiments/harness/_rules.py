@@ -43,4 +43,4 @@ def rule(published: Plain, *, quantity: str, rtol: float | None, unseeded: bool)
         return "infinite"
     if rtol is not None:
         return f"{100 * rtol:.4g}% of its size"
-    return "last printed digit"
+    return "last printed digit and rounding"

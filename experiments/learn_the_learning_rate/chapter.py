@@ -11,7 +11,7 @@ small for the others. One rate an epoch need not be: a few small ones put the st
 direction to rest, and a single huge one then takes the flat direction in one step.
 
 The derivative by the weight of a reading says whether the reading helps or hurts. It
-comes for all of them at once, and is held against training again without each of them.
+comes for all of them at once, and is compared with training again without each.
 
 Past the largest stable rate a run multiplies whatever happens to it, and its derivative
 with it: huge, right, and of no use. How fast perturbations grow says so.

@@ -82,16 +82,16 @@ def _findings(config: Config, result: Result) -> tuple[str, ...]:
         f"The loss at the start is {loss(stalling.fit.history.loss[0], '.2f')}.",
         f"There the gradient of w is {_ratio(stalling):.1f} times that of b on raw "
         f"readings, and {_ratio(learning):.1f} times on scaled ones.",
-        f"On raw readings, learning rate {large:g} takes the loss to "
-        f"{loss(exploding.fit.final.loss, '.3g')} in {exploding.fit.epochs} epochs, "
-        f"and {config.small_learning_rate:g} leaves it at "
+        f"On raw readings the loss explodes at learning rate {large:g}: it is "
+        f"{loss(exploding.fit.final.loss, '.3g')} after {exploding.fit.epochs} epochs. "
+        f"Learning rate {config.small_learning_rate:g} leaves it at "
         f"{loss(stalling.fit.final.loss, '.3g')} after {stalling.fit.epochs}.",
         f"On scaled readings, learning rate {large:g} reaches "
         f"{loss(learning.fit.final.loss, '.4g')} after {learning.fit.epochs} epochs.",
         "In original units its line has w = "
         f"{quantity(f'{line.weight:.4f}', given.slope_unit)} and b = "
         f"{quantity(f'{line.bias:.2f}', given.unit)}.",
-        "The loops written out by hand have the losses and parameters of "
+        "The same loops written out by hand give the losses and parameters of "
         f"funclearn.fit, with a largest relative difference of {worst:.1g}.",
     )
 

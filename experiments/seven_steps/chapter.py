@@ -7,7 +7,7 @@ lies at zero and nothing is hidden.
 
 The gradient could be had without calculus, by nudging one weight at a time and watching
 the loss. The answer is the same; the price grows with the number of weights, while that
-of the gradient stays within two losses.
+of the gradient stays within that of two evaluations of the loss.
 
 How far to step is the learning rate. On x² a step multiplies x by 1 - 2 · rate: a tiny
 rate crawls, a rate of 1 jumps between two points for ever, a larger one blows up. A

@@ -30,12 +30,19 @@ def run(config: Config) -> Outcome:
             ),
             Table(
                 f"Learning rates on x² from {config.start:g}",
-                ("Rate", "It", "Stops at epoch", "Being", "Last x", "Last loss"),
+                (
+                    "Rate",
+                    "What x does",
+                    "Last epoch",
+                    "Why it stops",
+                    "Last x",
+                    "Last loss",
+                ),
                 tuple((*d[:4], d.positions[-1], d.losses[-1]) for d in descents),
             ),
             Table(
-                "What integers get",
-                ("From", "Refusal"),
+                "The gradient of a function of integers",
+                ("Function", "Its message"),
                 tuple(result.refusals.items()),
             ),
         ),
@@ -52,8 +59,8 @@ def run(config: Config) -> Outcome:
                 size=(5.2, 4.2),
             ),
             "price": Plot(
-                "Nudging evaluates the loss twice for every weight; the gradient's "
-                "floating-point operations are those of less than two losses.",
+                "Nudging evaluates the loss twice for every weight. The gradient takes "
+                "at most the floating-point operations of evaluating it twice in all.",
                 partial(_draw_prices, prices),
             ),
         },

@@ -27,10 +27,11 @@ Learning rates are chosen for each problem; the other settings are PyTorch's def
 but for the momentum of 0.9 where it is named, Muon without weight decay, and LBFGS with
 one iteration a step and PyTorch's line search (strong Wolfe).
 
-All paths are held against those that PyTorch recorded. Steps of RMSprop and Adadelta do
-not shrink with the gradient; where they bounce, a rounding grows from step to step, and
-PyTorch itself, started one rounding away, leaves its own path. Muon rounds to bfloat16,
-which can make a rounding of float32 65,000 times as large.
+All paths are compared with those that PyTorch recorded. Steps of RMSprop and Adadelta
+do not shrink with the gradient. Where they bounce, a rounding error grows from step to
+step, and PyTorch itself leaves its own path if its start is one rounding error away.
+Muon rounds to bfloat16, which can make a rounding error of float32 65,000 times as
+large.
 """
 
 import dataclasses

@@ -187,7 +187,7 @@ def _table(
         rows.append(tuple(row))
     return Table(
         f"On {LOOKS[problem].name}: the largest distance from PyTorch's path, and that "
-        "of PyTorch itself when it starts one rounding away",
+        "of PyTorch from itself when its start is one rounding error away",
         tuple(columns),
         tuple(rows),
     )
@@ -239,14 +239,16 @@ def _beside_torch(result: Result, dtype: str) -> str:
             else:
                 far[name] = max(distance, far.get(name, 0.0))
                 own.append(result.torch[dtype][problem][name].itself)
-    words = f"In {dtype} {len(near)} of {len(near) + len(own)} paths are PyTorch's"
+    words = (
+        f"In {dtype} {len(near)} of {len(near) + len(own)} paths agree with PyTorch's"
+    )
     if near:
         words += f" to {max(near):.1e}"
     if far:
         words += (
-            f"; those of {', '.join(far)} are up to {max(far.values()):.1e} away, and "
-            "PyTorch, when it starts one rounding away, is up to "
-            f"{max(own):.1e} from itself there"
+            f". Those of {', '.join(far)} differ by up to {max(far.values()):.1e}; a "
+            "rounding error at the start moves PyTorch's own path there by up to "
+            f"{max(own):.1e}"
         )
     return f"{words}."
 

@@ -7,7 +7,7 @@ The network has one hidden layer of 512 tanh units between one input and one out
 Its data are 32 points of sin(πx) with noise. The generator of a seed is rebuilt here,
 so that data and initial weights are those of the published PyTorch program, without
 PyTorch. The 1847 epochs of gradient descent with momentum are one call of `fit`, one
-compiled loop, and its losses are held against those that PyTorch recorded.
+compiled loop, and its losses are compared with those that PyTorch recorded.
 """
 
 import dataclasses

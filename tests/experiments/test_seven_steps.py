@@ -73,7 +73,7 @@ def test_nudging_evaluates_the_loss_twice_a_weight():
 
 
 def test_integers_are_refused_by_both():
-    refusals = dict(rows(Config(weight_counts=(1,)), "What integers"))
+    refusals = dict(rows(Config(weight_counts=(1,)), "The gradient of a"))
     assert len(refusals) == 2
     for refusal in refusals.values():
         assert "int" in refusal and "no refusal" not in refusal

@@ -5,7 +5,7 @@ from experiments.harness._published import compare
 from experiments.harness._rules import rule
 
 value_quantity_rtol_unseeded_words = [
-    ("80.3643", "loss", None, False, "last printed digit"),
+    ("80.3643", "loss", None, False, "last printed digit and rounding"),
     ("50", "ratio", 0.1, False, "10% of its size"),
     ("1763.88", "loss", 2e-5, False, "0.002% of its size"),
     ("inf", "loss", 0.1, False, "infinite"),

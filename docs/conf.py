@@ -59,6 +59,7 @@ nb_execution_show_tb = True
 nb_execution_timeout = 300
 nb_merge_streams = True
 nb_render_markdown_format = "myst"
+nb_render_image_options = {"alt": "what the code above draws"}
 
 SECTIONS = tuple(
     f"{name}:"

@@ -36,6 +36,7 @@ _SECONDS = 0.25  # that a chunk is to take, so that a display moves
 _GROWTH = 10  # at most, from one chunk to the next
 _AHEAD = 1.0  # seconds; a longer chunk is not begun before the last one was looked at
 _BYTES = 2**23  # of rows, for which every chunk makes room
+_ROWS = 2**10  # at least, so that runs of few epochs are one program
 
 _OPTIONS = {
     "batch_size": None,
@@ -83,7 +84,9 @@ class Program:
         self.stop = run.stop
         leaves = jax.tree.leaves(self.row)
         row = sum(leaf.size * leaf.dtype.itemsize for leaf in leaves)
-        self.longest = max(1, min(epochs, _BYTES // max(row, 1)))
+        # A power of two: a run of somewhat more epochs is compiled already.
+        rows = 2 ** (max(epochs, _ROWS) - 1).bit_length()
+        self.longest = max(1, min(rows, _BYTES // max(row, 1)))
 
     @property
     def text(self) -> str:

@@ -43,7 +43,8 @@ def test_long_chunks_are_not_begun_ahead(monkeypatch):
 
 
 def test_room_is_made_for_as_many_rows_as_memory_allows():
-    assert program(50).longest == 50
+    assert program(1).longest == program(1024).longest == 1024
+    assert program(1025).longest == 2048
     assert program(10**9).longest == _chunks._BYTES // 4
     wide = program(10**9, record=lambda state, info, _: jnp.zeros(2**20))
     assert wide.longest == 2

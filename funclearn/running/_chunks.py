@@ -21,7 +21,7 @@ from funclearn.data import as_dataset, existing
 from funclearn.running._chunk import Bad, Chunk, Decide, Resumed
 from funclearn.running._divergence import found
 from funclearn.stopping import Rule
-from funclearn.training import Run, TrainState, TrainStep, advance
+from funclearn.training import Run, TrainState, TrainStep, advance, with_goal
 
 __all__ = [
     "Program",
@@ -76,9 +76,10 @@ class Program:
         settings = dict(self._options)
         functions = train_step, settings.pop("evaluate"), settings.pop("record")
         # An argument, since its numbers may be others when the run is gone on with.
-        self.given = settings.pop("stop")
+        stop = settings.pop("stop")
         one = kept(_one_epoch, functions, tuple(settings.items()))
-        traced = one.trace(*anywhere((state, self.identity)), self.given)
+        traced = one.trace(*anywhere((state, self.identity)), stop)
+        self.given = with_goal(stop, settings["best_on"], settings["best_direction"])
         self._jaxpr, run = traced.jaxpr, traced.out_info
         self.row = row_of(run.history)
         self.stop = run.stop
@@ -95,18 +96,20 @@ class Program:
 
     def advance(self, state: TrainState, stop: Rule | None, number: int) -> Run:
         """Begins to make a number of epochs."""
-        return advance(
-            self._step,
-            state,
-            *self._data,
-            epochs=self.longest,
-            number=np.int32(number),
-            **{**self._options, "stop": stop},
-        )
+        return self._advance(state, stop, self.longest, np.int32(number))
 
     def nothing(self, state: TrainState, stop: Rule | None) -> Run:
-        """The run of no epoch."""
-        return self.advance(state, stop, 0)
+        """The run of no epoch, whose rule has begun to watch."""
+        if stop is None or stop.watch is not None:
+            return self.advance(state, stop, 0)
+        # Without a loop it is compiled soon; a loop for this rule would run once.
+        return self._advance(state, stop, 0, None)
+
+    def _advance(
+        self, state: TrainState, stop: Rule | None, epochs: int, number: Any
+    ) -> Run:
+        options = {**self._options, "stop": stop, "epochs": epochs, "number": number}
+        return advance(self._step, state, *self._data, **options)
 
     def chunks(
         self, start: Resumed, epochs: int, decide: Decide | None = None

@@ -77,6 +77,8 @@ class Loop:
         """
         state, stop, part, step = resumed
         self._last = self.program.nothing(state, stop)
+        # One program serves all chunks of a rule that has begun.
+        resumed = resumed._replace(stop=self._last.stop)
         self._part: Part | None = part
         self._step = step
         if part is not None:

@@ -76,7 +76,8 @@ class Programs(NamedTuple):
         evaluate: `(state, validation) -> evaluation`.
         loop: `(state, evaluation, chunk, rows, number) -> (state, info, losses)`, the
             steps over some full batches.
-        end: `(begun, rest, stop, number) -> result`, what is left of the epoch.
+        end: `(begun, rest, stop, number) -> result`, what is left of the epoch, made
+            once or not at all; None for a number makes no epoch either, and no steps.
     """
 
     evaluate: Any
@@ -153,7 +154,7 @@ def _make_end(
 ) -> Any:
     @jax.jit
     def end(
-        begun: Begun, rest: Rest, stop: Rule | None, number: Int[Array, ""]
+        begun: Begun, rest: Rest, stop: Rule | None, number: Int[Array, ""] | None
     ) -> Result:
         train_step, evaluate, record = take()
 
@@ -175,7 +176,8 @@ def _make_end(
 
         known = evaluate and (lambda *_: begun.evaluation)
         with_it = with_row(epoch, Functions(train_step, known, record), None)
-        return repeated(with_it, begun.before, 1, stop, number)
+        epochs = 0 if number is None else 1
+        return repeated(with_it, begun.before, epochs, stop, number)
 
     return end
 

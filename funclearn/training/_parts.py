@@ -157,7 +157,7 @@ class Parts:
             types: those of an epoch, as `trace` returns them.
             state: where the run begins.
             rest: whatever has the types of a rest.
-            stop: a stopping rule.
+            stop: a stopping rule; that of the run has begun to watch.
         """
 
         def zeros(leaf: Any) -> np.ndarray:
@@ -166,7 +166,11 @@ class Parts:
         unseen = types._replace(before=None, state=None)
         state = _with_epoch(state)
         begun = jax.tree.map(zeros, unseen)._replace(before=state, state=state)
-        return self._end(begun, rest, stop, 0)
+        if stop is None or stop.watch is not None:
+            return self._end(begun, rest, stop, 0)
+        # Without the steps it is compiled soon.
+        result = self._programs.end(begun, rest, stop, None)
+        return as_run(result, np.zeros((), np.int32), stop)
 
     def _end(self, begun: Begun, rest: Rest, stop: Rule | None, number: int) -> Run:
         made = np.asarray(number, np.int32)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import funclearn as fl
-from funclearn.running import _chunks
+from funclearn.running import _chunks, run
 from funclearn.running._chunks import Program, chunks
 from tests.running.running_setting import DATA, START, STEP
 from tests.runs import bits
@@ -59,6 +59,29 @@ def test_a_rule_ends_it():
     assert last.run.reason.name == "max_epochs"
     whole = fl.fit(STEP, START, DATA, epochs=100, stop=rule)
     assert bits(last.run.state) == bits(whole.state)
+
+
+def types_of(rule):
+    return jax.tree.map(lambda leaf: (jax.typeof(leaf), np.shape(leaf)), rule.watch)
+
+
+@pytest.mark.parametrize("best", [{}, {"best_on": "loss"}])
+def test_a_rule_begins_with_what_it_remembers_after_an_epoch(best, monkeypatch):
+    made = program(9, stop=fl.stopping.patience(3), **best)
+    begun = made.nothing(START, made.given)
+    after = made.advance(START, begun.stop, 1)
+    assert types_of(begun.stop) == types_of(after.stop)
+    assert int(begun.epochs) == 0 and int(after.epochs) == 1
+    seen, advance = [], Program.advance
+
+    def watched(self, state, stop, number):
+        seen.append(stop.watch)
+        return advance(self, state, stop, number)
+
+    monkeypatch.setattr(Program, "advance", watched)
+    rule = fl.stopping.patience(3)
+    run(STEP, START, DATA, epochs=9, stop=rule, progress=False, **best)
+    assert seen and None not in seen
 
 
 def test_the_text_is_that_of_the_program_alone():

@@ -64,6 +64,13 @@ def test_tracing_tells_the_types_and_no_epoch_changes_nothing():
     nothing = made.nothing(traced.begun, START, rest, None)
     assert bits(nothing.state) == bits(START) and int(nothing.epochs) == 0
     assert np.isnan(nothing.final.loss)
+    rule = fl.stopping.patience(3)
+    begun = made.nothing(traced.begun, START, rest, rule)
+    again = made.nothing(traced.begun, START, rest, begun.stop)
+    for one in (begun, again):
+        assert bits(one.state) == bits(START) and int(one.epochs) == 0
+    assert begun.stop is not None and again.stop is not None
+    assert bits(begun.stop.watch) == bits(again.stop.watch)
 
 
 def test_rest_counts_its_batches():

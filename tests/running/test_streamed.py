@@ -1,5 +1,6 @@
 """Runs whose data come part by part: the bits of those in memory."""
 
+import functools
 import re
 from typing import Any
 
@@ -96,15 +97,21 @@ def test_xla_takes_nothing_out_of_the_loop_that_fit_leaves_in(tmp_path, in_parts
     check_same(made, fl.fit(step, state, data, **options))
 
 
-@pytest.mark.parametrize("batch_size", [13, 50])
-def test_rows_of_gradients_have_the_bits_of_fit(batch_size, tmp_path, in_parts):
-    # What a loop computes for nobody changes how XLA rounds the rest.
+@functools.cache
+def wide():
+    """A step, where it starts, and rows of eight numbers."""
     optimizer, key = optax.adam(0.01), jax.random.key(0)
     model = fl.models.mlp((8, 16, 1))
     inputs = jax.random.normal(key, (403, 8))
     data = fl.Dataset(inputs, jnp.sin(inputs[:, :1]))
     step = fl.make_train_step(fl.make_objective(model, fl.losses.mse), optimizer)
-    state = fl.init_state(key, model.init(key), optimizer)
+    return step, fl.init_state(key, model.init(key), optimizer), data
+
+
+@pytest.mark.parametrize("batch_size", [13, 50])
+def test_rows_of_gradients_have_the_bits_of_fit(batch_size, tmp_path, in_parts):
+    # What a loop computes for nobody changes how XLA rounds the rest.
+    step, state, data = wide()
     options = of(
         epochs=2,
         batch_size=batch_size,
@@ -114,10 +121,18 @@ def test_rows_of_gradients_have_the_bits_of_fit(batch_size, tmp_path, in_parts):
     check_same(made, fl.fit(step, state, data, **options))
 
 
+@functools.cache
+def at_any_rate():
+    """A step and a state that holds its rate, so that all are one program."""
+    return begin(optax.inject_hyperparams(optax.sgd)(learning_rate=0.1))
+
+
 @pytest.mark.parametrize("rate", [2.0, 1e30])
 @pytest.mark.parametrize("record", [None, lambda state, info, _: state.params])
 def test_one_that_diverges_ends_like_that_in_memory(rate, record, tmp_path, looked_at):
-    step, state = begin(optax.sgd(rate))
+    step, state = at_any_rate()
+    rates = {"learning_rate": jnp.float32(rate)}
+    state = state._replace(opt_state=state.opt_state._replace(hyperparams=rates))
     options = of(
         epochs=60,
         batch_size=90,

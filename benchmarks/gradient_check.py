@@ -175,6 +175,20 @@ def make_wrong(batch: Batch, coordinate: int) -> Batch:
 def examine(family: Family, seed: int, **how: Any) -> dict[str, Case]:
     """Puts one problem to both checks."""
     params, batch = draw(family, seed, **how)
+    case, wrong_batch = by_compare(family, seed, params, batch)
+    return {
+        "compare": case,
+        "check_grads": Case(
+            rejected=not accepted_by_check_grads(family, params, batch),
+            caught=not accepted_by_check_grads(family, params, wrong_batch),
+        ),
+    }
+
+
+def by_compare(
+    family: Family, seed: int, params: Any, batch: Batch
+) -> tuple[Case, Batch]:
+    """Puts one problem to `compare`; returns also the batch of its wrong gradient."""
     right = fl.gradients.compare(
         family.objective, params, batch, against=family.closed_form
     )
@@ -186,19 +200,14 @@ def examine(family: Family, seed: int, **how: Any) -> dict[str, Case]:
     wrong = fl.gradients.compare(
         family.objective, params, wrong_batch, against=family.closed_form
     )
-    return {
-        "compare": Case(
-            rejected=right.verdict == "disagrees",
-            caught=bool(wrong.closed_forms[0].disagrees[coordinate]),
-            decided=right.verdict == "agrees",
-            claimed=bool(sees[coordinate]),
-            seen=sees[sizes > 0],
-        ),
-        "check_grads": Case(
-            rejected=not accepted_by_check_grads(family, params, batch),
-            caught=not accepted_by_check_grads(family, params, wrong_batch),
-        ),
-    }
+    case = Case(
+        rejected=right.verdict == "disagrees",
+        caught=bool(wrong.closed_forms[0].disagrees[coordinate]),
+        decided=right.verdict == "agrees",
+        claimed=bool(sees[coordinate]),
+        seen=sees[sizes > 0],
+    )
+    return case, wrong_batch
 
 
 def accepted_by_check_grads(family: Family, params: Any, batch: Batch) -> bool:

@@ -176,7 +176,8 @@ def _prose(text: str) -> Markup:
 
 def _paragraph(text: str) -> Markup:
     if all(line.startswith("    ") for line in text.splitlines()):
-        return Markup('<pre tabindex="0">{}</pre>').format(re.sub(r"(?m)^    ", "", text))
+        program = re.sub(r"(?m)^    ", "", text)
+        return Markup('<pre tabindex="0">{}</pre>').format(program)
     return Markup("<p>{}</p>").format(_code(text))
 
 

@@ -82,14 +82,23 @@ def _home(name):
 
 
 def _as_written(app, what, name, obj, options, signature, returns):
-    """The signature of a function as its source has it, with the names of its types."""
+    """The signature of a function, or the fields of a class, as its source has them.
+
+    So types have the names that they are known by.
+    """
     del app, what, name, options
-    function = inspect.unwrap(obj)
-    if not inspect.isfunction(function):
-        # A class shows its fields, whose types stand beside their names below.
-        plain = isinstance(obj, type) and signature and "fields" in dir(obj)
-        return (signature, returns) if plain else None
-    (node,) = ast.parse(textwrap.dedent(inspect.getsource(function))).body
+    thing = inspect.unwrap(obj)
+    if not inspect.isfunction(thing) and not (signature and inspect.isclass(thing)):
+        return None
+    (node,) = ast.parse(textwrap.dedent(inspect.getsource(thing))).body
+    if isinstance(node, ast.ClassDef):
+        fields = [one for one in node.body if isinstance(one, ast.AnnAssign)]
+        for field in fields:
+            # How a field is stored is no default.
+            if isinstance(field.value, ast.Call):
+                field.value = None
+        listed = ", ".join(map(ast.unparse, fields))
+        return (f"({listed})", returns) if fields else None
     if not isinstance(node, ast.FunctionDef):
         return None
     arguments = [*node.args.posonlyargs, *node.args.args]

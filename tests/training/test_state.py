@@ -1,6 +1,5 @@
 """What a run starts from."""
 
-import types
 import xml.etree.ElementTree
 
 import jax
@@ -46,6 +45,16 @@ def test_a_state_of_four_fields_is_at_epoch_0():
     assert fl.TrainState({}, (), KEY, jnp.int32(3)).epoch == 0
 
 
+class Printer:
+    """What IPython writes text with."""
+
+    def __init__(self):
+        self.written = ""
+
+    def text(self, text: str, /) -> None:
+        self.written += text
+
+
 def test_a_run_shows_itself():
     """Its numbers are those of its fields, in each of the four ways."""
     data = fl.data.thermometer()
@@ -53,16 +62,15 @@ def test_a_run_shows_itself():
     step = fl.make_train_step(fl.make_objective(line, fl.losses.mse), optimizer)
     run = fl.fit(step, fl.init_state(KEY, line.init(KEY), optimizer), data, epochs=12)
     ends = [f"{float(run.history.loss[at]):.6g}" for at in (0, -1)]
-    pretty, console = [], rich.console.Console(width=100)
-    run._repr_pretty_(types.SimpleNamespace(text=pretty.append), False)
+    printer, console = Printer(), rich.console.Console(width=100)
+    run._repr_pretty_(printer, False)
     with console.capture() as captured:
         console.print(run)
     root = xml.etree.ElementTree.fromstring(run._repr_html_())
     html = "\n".join(" ".join(row.itertext()) for row in root.iter("tr"))
-    for text in (str(run), captured.get(), html, *pretty):
+    for text in (str(run), captured.get(), html, printer.written):
         (row,) = [row for row in text.splitlines() if "training loss" in row]
         assert row.split()[2:4] == ends
     assert str(run).startswith("Run: 12 of 12 epochs; reason: epochs\n")
-    assert (
-        pretty == [str(run)] and "█" in captured.get() and "<svg" in run._repr_html_()
-    )
+    assert printer.written == str(run)
+    assert "█" in captured.get() and "<svg" in run._repr_html_()

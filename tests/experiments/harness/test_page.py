@@ -141,7 +141,7 @@ def test_every_text_is_named_in_full_where_its_links_lead(outline, page):
 def test_the_commands_are_those_of_the_readme(page):
     readme = (Path(__file__).parents[3] / "README.md").read_text("utf-8")
     text = html.unescape(page.read_text())
-    commands = re.findall(r'<pre class="command" tabindex="0">(python3 .*)</pre>', text)
+    commands = re.findall(r'<pre class="command">(python3 .*)</pre>', text)
     assert len(commands) == 2
     assert all(f"\n{command}\n" in readme for command in commands)
 

@@ -13,7 +13,7 @@ explore.define("thermometer", (root, data) => {
     label: "Readings", names: scales.map((scale) => scale.name), change: () => show(true)});
   const rate = slider({
     label: "Learning rate", count: rates.shape[0], start,
-    say: (index) => write(rates.at(index), 2), change: () => show(false)});
+    say: (index) => write(rates.at(index), 3), change: () => show(false)});
   const momentum = slider({
     label: "Momentum", count: momenta.length,
     say: (index) => write(momenta[index], 1), change: () => show(false)});
@@ -110,7 +110,7 @@ explore.define("thermometer", (root, data) => {
     const reached = Number.isFinite(loss)
       ? `${write(loss)} ${names.unit}` : "too large for a number";
     told.show(
-      `The learning rate ${write(used, 2)} is ${part} the limit ${write(limit, 3)}. `
+      `The learning rate ${write(used, 3)} is ${part} the limit ${write(limit, 3)}. `
       + (blownUp ? "The loss blows up: it" : "The loss")
       + ` is ${reached} after ${ran} epochs.`, {warning: blownUp});
   };

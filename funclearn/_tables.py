@@ -129,12 +129,11 @@ def without_colour(drawn: object) -> str:
     from rich.console import Console
 
     text = io.StringIO()
-    # In a notebook rich would show it there, and the text would lack it.
     console = Console(
         file=text,
         width=_WIDTH,
         force_terminal=False,
-        # In a notebook it would show the text instead of writing it.
+        # In a notebook rich would show the text instead of writing it.
         force_jupyter=False,
         markup=False,
         highlight=False,

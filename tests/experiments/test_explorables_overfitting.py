@@ -241,7 +241,7 @@ def test_snapshots_are_of_the_run(fitted, snapshots):
 def test_every_control_is_reached_by_tab(page):
     page.locator("body").evaluate("body => document.activeElement.blur()")
     labels = []
-    for _ in range(20):
+    for _ in range(80):
         page.keyboard.press("Tab")
         labels.append(
             page.evaluate("(document.activeElement.labels || [])[0]?.textContent")

@@ -16,7 +16,6 @@ extensions = [
     "myst_nb",
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
-    "sphinx.ext.viewcode",
     "sphinx_copybutton",
     "sphinx_design",
 ]
@@ -136,25 +135,9 @@ def _as_formulas(app, what, name, obj, options, lines):
     lines[:] = kept
 
 
-def _only_links_that_lead(app, env):
-    """Leaves out links from source to a module that does not describe the object.
-
-    One private file may hold what several public modules hand on, and viewcode takes
-    all of it for that of the first.
-    """
-    del app
-    known = env.get_domain("py").objects
-    for entry in getattr(env, "_viewcode_modules", {}).values():
-        if entry:
-            _, _, used, module = entry
-            for name in [name for name in used if f"{module}.{name}" not in known]:
-                del used[name]
-
-
 def setup(app):
     """Connects the functions above with the build."""
     app.connect("autodoc-process-signature", _as_written)
     app.connect("missing-reference", _other_name)
     # Before the sections of a docstring are read, which is done at 500.
     app.connect("autodoc-process-docstring", _as_formulas, priority=400)
-    app.connect("env-updated", _only_links_that_lead)

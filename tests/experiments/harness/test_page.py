@@ -375,9 +375,9 @@ def shown(page, tmp_path_factory, request):
 def test_only_boxes_scroll_sideways(shown):
     sizes, width = shown
     assert sizes["page"] <= width
-    assert set(sizes["boxes"]) <= {"scroll", "pre", "command"}
+    assert set(sizes["boxes"]) <= {"scroll", "pre"}
     if width == min(WIDTHS):
-        assert set(sizes["boxes"]) == {"scroll", "pre", "command"}
+        assert set(sizes["boxes"]) == {"scroll", "pre"}
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")

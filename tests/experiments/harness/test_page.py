@@ -3,7 +3,6 @@ import html
 import itertools
 import json
 import re
-import shutil
 import subprocess
 from html.parser import HTMLParser
 from pathlib import Path
@@ -16,8 +15,9 @@ from experiments import NAMES, SUBJECTS, TITLES
 from experiments.harness import _page, _published, style
 from experiments.harness._experiment import Explorable, Outcome, Picture, Plot, Table
 from experiments.harness._report import Experiment, perform
+from tests.browser import program
 
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+CHROMIUM = program()
 WIDTHS = (400, 1200)
 
 

@@ -1,10 +1,12 @@
 """The command line of all experiments: `python -m experiments [NAME ...]`."""
 
+import contextlib
 import dataclasses
 import difflib
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -18,8 +20,9 @@ from experiments.harness._files import require_writable
 from experiments.harness._launch import run_alone
 from experiments.harness._programs import CompilationCache, keep_programs
 from experiments.harness._refusals import in_one_line, parsed, until_refused
-from experiments.harness._report import compute, describe, failure, save
+from experiments.harness._report import Result, compute, describe, failure, save
 from experiments.harness._summary import Summary, count
+from experiments.harness._workers import Died, n_processes, side_by_side
 
 __all__ = ["main"]
 
@@ -112,14 +115,14 @@ def _run(names: Sequence[str], arguments: _Arguments, terminal: Console) -> int:
         transient=True,
         disable=not terminal.is_terminal,
     )
-    summaries = []
-    with progress:
-        task = progress.add_task("", total=len(names))
-        for name in names:
-            progress.update(task, description=name)
-            summaries.append(_perform(name, arguments))
+    summaries: list[Summary] = []
+    with progress, contextlib.closing(_results(names, arguments)) as results:
+        task = progress.add_task("experiments", total=len(names))
+        for result in results:
+            summaries.append(save(out, result))
             terminal.print(_terminal.progress_line(summaries[-1]), soft_wrap=True)
             progress.advance(task)
+    summaries.sort(key=lambda summary: names.index(summary.name))
     page = _page.rebuild(out)
     _terminal.show_left_out(page)
     _terminal.show_published(terminal, summaries)
@@ -130,15 +133,36 @@ def _run(names: Sequence[str], arguments: _Arguments, terminal: Console) -> int:
     return 1 if failed or counted.met < counted.total else 0
 
 
-def _perform(name: str, arguments: _Arguments) -> Summary:
-    command = f"python -m experiments.{name}"
+def _results(names: Sequence[str], arguments: _Arguments) -> Generator[Result]:
+    """What the experiments find, as soon as it is there."""
+    compute_one = partial(_compute, debug=arguments.debug)
+    processes = n_processes(len(names))
+    if processes == 1:
+        yield from map(compute_one, names)
+        return
+    # The later chapters, which are begun first, take longest.
+    prepare = partial(keep_programs, arguments.compilation_cache)
+    every = side_by_side(compute_one, names, processes, prepare)
+    with contextlib.closing(every) as results:
+        for name, result in results:
+            yield _failure(name, result) if isinstance(result, Died) else result
+
+
+def _compute(name: str, *, debug: bool) -> Result:
     try:
         experiment = describe(name)
-        result = compute(experiment, experiment.config_type(), command)
+        return compute(experiment, experiment.config_type(), _command(name))
     except Exception as error:
-        if arguments.debug:
+        if debug:
             traceback.print_exc()
-        told = f"{name}: {type(error).__name__}: {in_one_line(error)}"
-        print(f"error: {told}", file=sys.stderr)
-        result = failure(name, error, command)
-    return save(arguments.out, result)
+        return _failure(name, error)
+
+
+def _failure(name: str, error: Exception) -> Result:
+    told = f"{name}: {type(error).__name__}: {in_one_line(error)}"
+    print(f"error: {told}", file=sys.stderr)
+    return failure(name, error, _command(name))
+
+
+def _command(name: str) -> str:
+    return f"python -m experiments.{name}"

@@ -30,3 +30,11 @@ def test_an_unknown_name_is_refused():
     done = _python("autgrad")
     assert (done.returncode, done.stdout) == (2, "")
     assert "did you mean 'autograd'?" in done.stderr
+
+
+def test_experiments_run_side_by_side(tmp_path):
+    done = _python("broadcasting", "gradient_vectors", "--out", str(tmp_path))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[-1] == "published figures: 4 of 4 met"
+    for name in ("broadcasting", "gradient_vectors"):
+        assert (tmp_path / name / "summary.json").exists()

@@ -1,13 +1,15 @@
 import pytest
 
 from experiments.harness import _suite
+from experiments.harness._workers import Died
 
 
 @pytest.fixture
 def suite(tmp_path, monkeypatch):
     """Runs the command line of all experiments on the given ones."""
 
-    def run_suite(experiments, *options):
+    def run_suite(experiments, *options, processes=1):
+        monkeypatch.setattr(_suite, "n_processes", lambda n_calls: processes)
         monkeypatch.setattr(_suite, "NAMES", tuple(experiments))
         monkeypatch.setattr(_suite, "describe", experiments.__getitem__)
         return _suite.main([*options, "--out", str(tmp_path)])
@@ -52,6 +54,26 @@ def test_suite_shows_the_error_and_goes_on(
     assert not any(entry["met"] for entry in summary["published"])
     assert read(tmp_path / "broadcasting" / "summary.json")["error"] is None
     assert "ZeroDivisionError" in (tmp_path / "index.html").read_text()
+
+
+def test_suite_tells_of_experiments_whose_process_died(
+    suite, monkeypatch, experiment, capsys, read, tmp_path
+):
+    def side_by_side(compute, names, processes, prepare):
+        prepare()
+        assert (names, processes) == (["broadcasting", "validation"], 2)
+        yield "validation", Died("its process ended with status -9.")
+        yield "broadcasting", compute("broadcasting")
+
+    monkeypatch.setattr(_suite, "side_by_side", side_by_side)
+    both = {"broadcasting": experiment, "validation": experiment}
+    assert suite(both, processes=2) == 1
+    shown = capsys.readouterr()
+    told = "error: validation: Died: its process ended with status -9.\n"
+    assert shown.err == told
+    assert [line.split()[0] for line in shown.out.splitlines()[1:3]] == [*both][::-1]
+    assert shown.out.splitlines()[-1] == "published figures: 3 of 14 met"
+    assert read(tmp_path / "validation" / "summary.json")["error"] in told
 
 
 @pytest.mark.parametrize("debug", [True, False])

@@ -170,8 +170,8 @@ def save(out: Path, result: Result) -> Summary:
 def _draw(name: str, stem: str, plot: Plot) -> dict[str, str | bytes]:
     with style.style():
         figure = plot.figure()
-    # Each rendering adjusts the layout a little, so the order changes the files.
     png = style.png(figure)
+    figure.set_layout_engine("none")  # the layout is found; to find it takes a while
     svg = style.svg(figure, prefix=f"{name}-{stem}", label=plot.caption)
     return {f"{stem}.png": png, f"{stem}.svg": svg}
 

@@ -17,13 +17,13 @@ from experiments.pullover_or_dress.images import Images, scaled
 if TYPE_CHECKING:
     from experiments.pullover_or_dress.chapter import Config
 
-__all__ = ["BINS", "CLASSES", "Classes", "reliability", "ten_classes"]
+__all__ = ["BINS", "CLASSES", "Classes", "by_patches", "reliability", "ten_classes"]
 
 CLASSES, BINS = 10, 10
 LEARNING_RATE, BATCH_SIZE = 1e-3, 128
 
 
-def _by_patches(
+def by_patches(
     images: jax.Array,
     kernel: jax.Array,
     strides: Sequence[int],
@@ -33,7 +33,7 @@ def _by_patches(
     """A convolution as one matrix product of all patches.
 
     Within a compiled loop on a CPU, XLA computes the gradients of
-    `jax.lax.conv_general_dilated` some six times slower than outside of one
+    `jax.lax.conv_general_dilated` several times slower than outside of one
     (github.com/jax-ml/jax/issues/12868).
 
     Args:
@@ -68,7 +68,7 @@ class Convolutional(linen.Module):
         planes = inputs.reshape(-1, 28, 28, 1)
         for features in (16, 32):
             halve = linen.Conv(
-                features, (3, 3), strides=2, conv_general_dilated=_by_patches
+                features, (3, 3), strides=2, conv_general_dilated=by_patches
             )
             planes = linen.relu(halve(planes))
         hidden = linen.relu(linen.Dense(64)(planes.reshape(len(planes), -1)))

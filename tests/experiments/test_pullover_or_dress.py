@@ -23,7 +23,7 @@ from experiments.pullover_or_dress.chapter import (
     network,
     study,
 )
-from experiments.pullover_or_dress.classes import Classes, reliability
+from experiments.pullover_or_dress.classes import Classes, by_patches, reliability
 from experiments.pullover_or_dress.images import Images, images, pair
 from experiments.pullover_or_dress.page import _below
 from tests.experiments.every import SmallRun, recorded, written
@@ -175,6 +175,25 @@ def test_accuracy_has_no_gradient_and_the_loss_has_the_image(result):
         p = 1 / (1 + np.exp(-float(image @ steps.params.weight + steps.params.bias)))
         expected = (1 - 2 * target) * p * (1 - p) * image
         np.testing.assert_allclose(gradient, expected, rtol=1e-3, atol=1e-7)
+
+
+@pytest.mark.parametrize("padding", ["SAME", "VALID", ((2, 0), (1, 3))])
+@pytest.mark.parametrize("strides", [(1, 1), (2, 2), (3, 1)])
+def test_a_convolution_by_patches_is_a_convolution(strides, padding):
+    rng = np.random.default_rng(0)
+    images, kernel = rng.normal(size=(2, 7, 6, 3)), rng.normal(size=(3, 2, 3, 4))
+
+    def total(convolve, kernel):
+        return jnp.sum(jnp.sin(convolve(images, kernel, strides, padding)))
+
+    def library(*arguments):
+        names = ("NHWC", "HWIO", "NHWC")
+        return jax.lax.conv_general_dilated(*arguments, dimension_numbers=names)
+
+    with jax.enable_x64(True):
+        expected = jax.value_and_grad(total, argnums=1)(library, kernel)
+        ours = jax.value_and_grad(total, argnums=1)(by_patches, kernel)
+    jax.tree.map(np.testing.assert_allclose, ours, expected)
 
 
 def test_confusion_and_reliability_count():

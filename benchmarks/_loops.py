@@ -41,13 +41,19 @@ class Loops:
             raise RuntimeError("sweep in C could not start its threads.")
         return weights, biases
 
-    def wide_net(self, data: Any, params: Any, epochs: int, rate: float) -> Any:
-        """Fits 1-512-1; returns parameters and losses."""
+    def wide_net(
+        self, data: Any, params: Any, epochs: int, rate: float, *, libm: bool = False
+    ) -> Any:
+        """Fits 1-512-1; returns parameters and losses.
+
+        Its tanh is an approximation to 1e-4, or that of the C library.
+        """
         x, y = map(_floats, data)
         params = [_floats(leaf).copy() for leaf in params]
         losses = np.empty(epochs, np.float32)
         end = losses, epochs, ctypes.c_float(rate)
-        self._call("wide_net", x, y, len(x), *params, *end)
+        name = "wide_net_libm" if libm else "wide_net"
+        self._call(name, x, y, len(x), *params, *end)
         return params, losses
 
     def _call(self, name: str, *arguments: Any) -> int:

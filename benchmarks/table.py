@@ -201,11 +201,16 @@ def rows(torch: Torch, loops: Loops | None) -> Iterator[Row]:
     def way(name: str) -> Callable[[], float]:
         return lambda: clocked(ours[name]())()
 
-    def in_c(at_least: float, function: Callable[[Loops], Any]) -> dict[str, Beside]:
+    def in_c(
+        at_least: float, function: Callable[[Loops], Any], tanh: str = ""
+    ) -> dict[str, Beside]:
         if loops is None:
             return {}
         run = functools.partial(function, loops)
-        return {"C, one thread": Beside(clocked(run), at_least)}
+        return {f"C, one thread{tanh}": Beside(clocked(run), at_least)}
+
+    def net_in_c(loops: Loops, libm: bool = False) -> Any:
+        return loops.wide_net(SINE[:2], params, NET_EPOCHS, RATE, libm=libm)
 
     line, readings = sweeps.LINE, sweeps.READINGS
     yield Row(
@@ -226,7 +231,8 @@ def rows(torch: Torch, loops: Loops | None) -> Iterator[Row]:
             "PyTorch eager": Beside(torch.way("wide net"), 15),
             "torch.compile": Beside(torch.way("wide net compiled")),
             **by_hand(NET, params, SINE, NET_EPOCHS),
-            **in_c(1 / 1.4, lambda c: c.wide_net(SINE[:2], params, NET_EPOCHS, RATE)),
+            **in_c(1 / 1.4, net_in_c, ", tanh to 1e-4"),
+            **in_c(1 / 1.4, functools.partial(net_in_c, libm=True), ", tanh of libm"),
         },
         turns=7,
     )

@@ -38,10 +38,12 @@ def main() -> int:
     parser.add_argument("--processes", action="store_true", help="the kind processes")
     asked = parser.parse_args()
     found: list[Line] = []
-    for name in (asked.kinds + asked.processes * ["processes"]) or kinds:
-        found += kinds[name]()
-        print(f"{name}: {sum(line.wrong for line in found)} wrong", file=sys.stderr)
-    show(found)
+    try:
+        for name in (asked.kinds + asked.processes * ["processes"]) or kinds:
+            found += kinds[name]()
+            print(f"{name}: {sum(line.wrong for line in found)} wrong", file=sys.stderr)
+    finally:
+        show(found)  # of an interrupted run what was counted until then
     return 1 if any(line.wrong for line in found) else 0
 
 

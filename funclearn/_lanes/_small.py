@@ -15,6 +15,8 @@ unused, which `compilation` sees to; and it can hold no constant of more than 10
 bytes, since XLA keeps such elsewhere (`CpuInstructionFusion`). Arrays of the program
 are arguments by then, but XLA also computes constants from constants: what is made of
 them alone is followed here.
+
+Writing to several places is refused, as lanes do that write each to a place of its own.
 """
 
 import math
@@ -27,7 +29,16 @@ from jax.typing import ArrayLike
 from funclearn import _jaxprs
 from funclearn._jaxprs import ClosedJaxpr, JaxprEqn
 
-__all__ = ["Constants", "is_loop", "is_small", "largest_value", "n_bytes", "parts"]
+__all__ = [
+    "Constants",
+    "is_loop",
+    "is_small",
+    "largest_value",
+    "n_bytes",
+    "parts",
+    "writes",
+    "writes_apart",
+]
 
 _LOOPS = frozenset({"scan", "while"})
 _WRITES = frozenset({"dynamic_update_slice", "scatter"})
@@ -79,9 +90,22 @@ def parts(equation: JaxprEqn) -> Iterator[JaxprEqn]:
 def largest_value(equation: JaxprEqn) -> int:
     """Bytes of the largest array that an equation computes."""
     calls = any(True for _ in _jaxprs.inner_jaxprs(equation))
-    if calls or equation.primitive.name in _WRITES:
+    if calls or writes(equation):
         return 0  # computed by what it calls; or a row was written into a history
     return max((n_bytes(variable.aval) for variable in equation.outvars), default=0)
+
+
+def writes(equation: JaxprEqn) -> bool:
+    """Whether an equation is one that writes into an array."""
+    return equation.primitive.name in _WRITES
+
+
+def writes_apart(equation: JaxprEqn) -> bool:
+    """Whether an equation, of all lanes together, writes to several places."""
+    if equation.primitive.name != "scatter":
+        return False
+    places: Any = equation.invars[1].aval
+    return places.size > places.shape[-1]
 
 
 def n_bytes(aval: Any) -> int:

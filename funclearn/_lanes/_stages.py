@@ -14,7 +14,14 @@ from jax.typing import ArrayLike
 
 from funclearn import _jaxprs
 from funclearn._jaxprs import ClosedJaxpr, JaxprEqn
-from funclearn._lanes._small import Constants, is_loop, is_small, parts
+from funclearn._lanes._small import (
+    Constants,
+    is_loop,
+    is_small,
+    parts,
+    writes,
+    writes_apart,
+)
 
 __all__ = ["Program", "Stage", "Value", "cut"]
 
@@ -100,13 +107,34 @@ def cut(closed: ClosedJaxpr, size: int, whole: bool = True) -> Program:
     results = _jaxprs.interpret(jaxpr, arguments, rule)
     needed = {one for one in results if isinstance(one, Value)}
     stages: list[Stage] = []
-    groups = groupby(
-        _live(steps, needed), lambda step: whole and is_small(step.equation, size)
-    )
+    groups = groupby(_live(steps, needed), lambda step: whole and _is_small(step, size))
     for small, row in reversed([(small, list(row)) for small, row in groups]):
         stages.append(_stage(row, needed, small))
         needed |= set(stages[-1].arguments)
     return Program(stages[::-1], arguments, results)
+
+
+def _is_small(step: _Step, size: int) -> bool:
+    if not is_small(step.equation, size):
+        return False
+    if not any(map(writes, parts(step.equation))):
+        return True
+    # Whether lanes write to places of their own shows once they are mapped; two tell.
+    flags = [isinstance(one, Value) and one.of_lane for one in step.operands]
+    mapped = size > 1 and any(flags)
+
+    def run(*values: jax.Array) -> Sequence[jax.Array]:
+        return _jaxprs.apply(step.equation, list(values))
+
+    if mapped:
+        run = jax.vmap(run, in_axes=[0 if of_lane else None for of_lane in flags])
+    avals: list[Any] = [atom.aval for atom in step.equation.invars]
+    types = [
+        jax.ShapeDtypeStruct((2,) * (mapped and of_lane) + aval.shape, aval.dtype)
+        for aval, of_lane in zip(avals, flags, strict=True)
+    ]
+    closed = jax.make_jaxpr(run)(*types)
+    return not any(map(writes_apart, [x for one in closed.eqns for x in parts(one)]))
 
 
 def _live(steps: Sequence[_Step], needed: set[Value]) -> list[_Step]:

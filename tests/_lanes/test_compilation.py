@@ -254,3 +254,69 @@ def test_compiles_plainly_what_xla_refuses(module, name, value, monkeypatch):
     starts = np.array([[3.0, 1.0, 2.0], [0.0, 5.0, 4.0]], np.float32)
     expected = np.sort(starts, axis=1)[:, ::-1] + 3
     np.testing.assert_array_equal(sweep(run, {"start": starts}).result, expected)
+
+
+def _loop(x):
+    return jax.lax.fori_loop(0, 5, lambda _, x: x * 0.9 + 0.1, x)
+
+
+def _until_large(row, lane):
+    def goes_on(carry):
+        return (carry[0] < 9) & (carry[1][0] < 2 + lane)
+
+    def step(carry):
+        count, row = carry
+        return count + 1, row.at[count % 4].set(row[0] + 0.5)
+
+    return jax.lax.while_loop(goes_on, step, (0, row))[1]
+
+
+ROW = jnp.zeros(4)
+WRITES = {
+    # Whether the loop can be compiled whole all the same, of one lane and of several.
+    "after the loop": (lambda x, i: ROW.at[i].set(_loop(x)), True, True),
+    "before it": (lambda x, i: _loop(ROW.at[i].set(x)), True, True),
+    "of rows": (lambda x, i: jnp.zeros((4, 2)).at[i].set(_loop(x)), True, True),
+    "to two places": (
+        lambda x, i: _loop(ROW.at[jnp.array([1, 2])].set(x)),
+        True,
+        True,
+    ),
+    "to one place of all": (
+        lambda x, i: jax.lax.fori_loop(
+            0, 5, lambda t, r: r.at[t % 4].set(r[i]), ROW + x
+        ),
+        True,
+        True,
+    ),
+    "to one of each": (
+        lambda x, i: jax.lax.fori_loop(
+            0, 5, lambda _, r: r.at[i].set(r[i] / 2), ROW + x
+        ),
+        True,
+        False,
+    ),
+    "while it goes on": (lambda x, i: _until_large(ROW + x, i), True, False),
+}
+
+
+@ON_A_CPU
+@pytest.mark.parametrize("lanes", [1, 8])
+@pytest.mark.parametrize("name", WRITES)
+def test_nothing_is_asked_of_xla_that_it_refuses(name, lanes, monkeypatch):
+    """A write of lanes to places of their own, which a whole loop cannot hold."""
+    function, *whole = WRITES[name]
+    seen = []
+    block = compilation._block
+
+    def watched(program, size, device):
+        seen.append(any(stage.small for stage in program.stages))
+        return block(program, size, device)
+
+    monkeypatch.setattr(_xla, "may_ask", lambda: True)
+    monkeypatch.setattr(compilation, "_block", watched)
+    values = {"x": jnp.linspace(0, 1, 3), "i": jnp.arange(4)}
+    found = sweep(function, values, block_size=lanes).result
+    each = jax.vmap(jax.vmap(function, (None, 0)), (0, None))
+    np.testing.assert_allclose(found, each(*values.values()), rtol=1e-6)
+    assert seen == [whole[lanes > 1]]

@@ -90,3 +90,13 @@ def test_what_is_made_of_constants_alone_is_followed(length, large):
     (result,) = _jaxprs.interpret(closed, [False], constants.follow, constants.see)
     assert not result
     assert constants.large == large
+
+
+def test_a_write_is_apart_where_it_is_to_several_places():
+    def places(index):
+        closed = jax.make_jaxpr(lambda x: x.at[index].set(1.0))(jnp.ones((6, 2)))
+        (write,) = [x for x in closed.eqns if _small.writes(x)]
+        return _small.writes_apart(write)
+
+    assert [places(index) for index in (3, (3, 1), jnp.array([1, 4]))] == [0, 0, 1]
+    assert not _small.writes_apart(equation(jnp.sin, 1.0))

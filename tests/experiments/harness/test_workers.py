@@ -5,6 +5,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from typing import Any
 
 import jax
 import pytest
@@ -34,8 +36,8 @@ def found(names, processes):
 
 
 def test_every_name_is_called_and_what_dies_is_told():
-    with found(["a", "b", "dies", "c"], 2) as results:
-        results = dict(results)
+    with found(["a", "b", "dies", "c"], 2) as yielded:
+        results: dict[str, Any] = dict(yielded)
     assert sorted(results) == ["a", "b", "c", "dies"]
     died = results.pop("dies")
     assert isinstance(died, Died)
@@ -46,7 +48,8 @@ def test_every_name_is_called_and_what_dies_is_told():
 
 
 def test_one_process_takes_the_last_first_and_ends_with_the_iterator():
-    with found(["a", "b", "c"], 1) as results:
+    with found(["a", "b", "c"], 1) as yielded:
+        results: Iterator[Any] = iter(yielded)
         (first, (_, process)), (second, (_, same)) = next(results), next(results)
         assert (first, second, same) == ("c", "b", process)
         assert [child.pid for child in multiprocessing.active_children()] == [process]
@@ -71,6 +74,7 @@ def test_processes_end_with_their_parent_without_a_word(sent):
         text=True,
         start_new_session=True,
     )
+    assert parent.stdout
     child = int(parent.stdout.readline())
     # Ctrl-C goes to the children as well, but only the parent answers it.
     (os.killpg if sent == signal.SIGINT else os.kill)(parent.pid, sent)

@@ -30,14 +30,14 @@ def sleep_after_telling(name):
 
 
 @contextlib.contextmanager
-def found(names, processes):
+def found(names: list[str], processes: int) -> Iterator[Iterator[Any]]:
     with contextlib.closing(side_by_side(pid_of, names, processes, nothing)) as results:
         yield results
 
 
 def test_every_name_is_called_and_what_dies_is_told():
-    with found(["a", "b", "dies", "c"], 2) as yielded:
-        results: dict[str, Any] = dict(yielded)
+    with found(["a", "b", "dies", "c"], 2) as results:
+        results = dict(results)
     assert sorted(results) == ["a", "b", "c", "dies"]
     died = results.pop("dies")
     assert isinstance(died, Died)
@@ -48,8 +48,7 @@ def test_every_name_is_called_and_what_dies_is_told():
 
 
 def test_one_process_takes_the_last_first_and_ends_with_the_iterator():
-    with found(["a", "b", "c"], 1) as yielded:
-        results: Iterator[Any] = iter(yielded)
+    with found(["a", "b", "c"], 1) as results:
         (first, (_, process)), (second, (_, same)) = next(results), next(results)
         assert (first, second, same) == ("c", "b", process)
         assert [child.pid for child in multiprocessing.active_children()] == [process]

@@ -10,8 +10,8 @@ of some runs PyTorch repeats no digit. So before some steps all that the optimiz
 by is kept too, from which one step can be repeated.
 """
 
+import argparse
 import json
-import sys
 
 import numpy as np
 import torch
@@ -229,4 +229,6 @@ def main(path):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("file", help="where to write them")
+    main(parser.parse_args().file)

@@ -7,8 +7,8 @@ case the rates at the counts from 0 on are kept, with the momenta where they are
 of ReduceLROnPlateau the losses that it was given and the rates after each.
 """
 
+import argparse
 import json
-import sys
 import warnings
 
 import numpy as np
@@ -253,4 +253,6 @@ def main(path):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("file", help="where to write them")
+    main(parser.parse_args().file)

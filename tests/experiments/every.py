@@ -15,7 +15,7 @@ import tyro
 from matplotlib.colors import to_hex
 from matplotlib.text import Text
 
-from experiments.harness import Outcome, _published, style
+from experiments.harness import Outcome, _page, _published, style
 from experiments.harness._report import Experiment, describe, perform
 
 KINDS = {
@@ -83,6 +83,19 @@ def written(
     outcome = (run or experiment.run)(config)
     perform(experiment._replace(run=lambda _: outcome), config, out, "python")
     return experiment, outcome, out / name
+
+
+def page_of(name: str, config: object, outcome: Outcome, out: Path) -> Path:
+    """The page of one experiment that found a given outcome.
+
+    Args:
+        name: of the experiment.
+        config: what it is said to have run with.
+        outcome: what is shown.
+        out: where the page and the folder with the results are made.
+    """
+    written(name, config, out, lambda _: outcome)
+    return _page.rebuild(out).path
 
 
 def studied(page: ModuleType, name: str, config: object, out: Path) -> tuple[Any, ...]:

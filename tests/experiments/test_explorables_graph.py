@@ -12,11 +12,11 @@ import pytest
 from experiments.computational_graph import Config, chapter
 from experiments.computational_graph.page import explorable
 from experiments.computational_graph.stepping import OPERATIONS, program
-from experiments.harness import Outcome, Picture, _page
-from experiments.harness._report import describe, perform
+from experiments.harness import Outcome, Picture
 from funclearn import graphs
 from funclearn.models import LinearParams
 from tests.browser import opened
+from tests.experiments.every import page_of
 
 STILL = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"></svg>'
 
@@ -37,7 +37,6 @@ FORMULAS = (chapter.two_paths, chapter.function, neuron)
 
 @pytest.fixture(scope="module")
 def path(tmp_path_factory):
-    out = tmp_path_factory.mktemp("results")
     config = Config()
     traced = {
         "paths": graphs.trace(chapter.two_paths, 2.0, 5.0),
@@ -50,15 +49,8 @@ def path(tmp_path_factory):
         pictures={"paths": Picture("Still.", STILL)},
         explorables={"step": explorable(config, traced)},
     )
-    experiment = describe("computational_graph")._replace(run=lambda _: outcome)
-    perform(experiment, config, out, "python")
-    return _page.rebuild(out).path
-
-
-@pytest.fixture(scope="module")
-def page(chromium, path):
-    with opened(chromium, path) as page:
-        yield page
+    out = tmp_path_factory.mktemp("results")
+    return page_of("computational_graph", config, outcome, out)
 
 
 @pytest.fixture(scope="module")

@@ -9,15 +9,15 @@ import optax
 import pytest
 
 import funclearn as fl
-from experiments.harness import Outcome, Plot, _page
-from experiments.harness._report import describe, perform
+from experiments.harness import Outcome, Plot
 from experiments.overfitting import Config
 from experiments.overfitting.between import compare_degrees
 from experiments.overfitting.explorables import choose_degree, draw_early, stop_early
 from experiments.overfitting.families import design, polynomial
 from experiments.overfitting.ridge import DEGREES, PENALTIES, ROWS, STRIDES, fit_all
 from experiments.overfitting.snapshots import PATIENCES, look_at, patience
-from tests.browser import agrees, opened, shown
+from tests.browser import agrees, shown
+from tests.experiments.every import page_of
 
 CONFIG = Config(compared=(14,))
 
@@ -40,7 +40,6 @@ def snapshots(fitted):
 
 @pytest.fixture(scope="module")
 def path(fits, fitted, snapshots, tmp_path_factory):
-    out = tmp_path_factory.mktemp("results")
     outcome = Outcome(
         plots={
             stem: Plot("Still.", lambda axes: axes.plot([0, 1]))
@@ -51,15 +50,7 @@ def path(fits, fitted, snapshots, tmp_path_factory):
             "stop_early": stop_early(fitted, snapshots),
         },
     )
-    experiment = describe("overfitting")._replace(run=lambda _: outcome)
-    perform(experiment, CONFIG, out, "python")
-    return _page.rebuild(out).path
-
-
-@pytest.fixture(scope="module")
-def page(chromium, path):
-    with opened(chromium, path) as page:
-        yield page
+    return page_of("overfitting", CONFIG, outcome, tmp_path_factory.mktemp("results"))
 
 
 def least_squares(fits, rows, degree, penalty):

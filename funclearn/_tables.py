@@ -7,7 +7,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-__all__ = ["Column", "draw", "html", "plain", "rich", "text", "without_colour"]
+__all__ = [
+    "Column",
+    "draw",
+    "html",
+    "html_of",
+    "plain",
+    "rich",
+    "text",
+    "without_colour",
+]
 
 # With the head and the ellipsis they fit on a terminal of 24 lines.
 _MOST_ROWS = 20
@@ -85,6 +94,15 @@ class _Blocks(NamedTuple):
 def html(columns: Mapping[str, np.ndarray], caption: str = "") -> str:
     """The same as a table of HTML, for notebooks."""
     texts = [[name, *_shorten(column)] for name, column in columns.items()]
+    return _html(texts, caption)
+
+
+def html_of(columns: Sequence[Column]) -> str:
+    """Columns, as `draw` takes them, as a table of HTML with all their rows."""
+    return _html([[column.name, *map(str, column.cells)] for column in columns])
+
+
+def _html(texts: Sequence[Sequence[str]], caption: str = "") -> str:
     head, *rows = [list(map(markup.escape, row)) for row in zip(*texts, strict=True)]
 
     def line(tag: str, cells: Sequence[str]) -> str:

@@ -14,7 +14,7 @@ import pytest
 from rich.console import Console
 from rich.text import Text
 
-from funclearn._tables import Column, draw, html, plain, rich, without_colour
+from funclearn._tables import Column, draw, html, html_of, plain, rich, without_colour
 
 
 def on_terminal(drawn, width=80):
@@ -159,3 +159,12 @@ def test_html_escapes_and_shortens():
     assert rows[:2] == [["<i>n", "text"], ["0", "a & b"]]
     assert rows[11] == ["…", "…"] and len(rows) == 22
     assert "caption" not in html(columns)
+
+
+def test_html_has_every_row_of_what_is_drawn():
+    names = [Text(f"<b>&[red]{n}[/red]") for n in range(30)]
+    columns = [Column("<x>", names), Column("<x>", [*map(str, range(30))])]
+    rows = xml.etree.ElementTree.fromstring(html_of(columns)).iter("tr")
+    head, *cells = [[cell.text for cell in row] for row in rows]
+    assert head == ["<x>", "<x>"]
+    assert cells == [[name.plain, str(n)] for n, name in enumerate(names)]

@@ -1,7 +1,6 @@
 """What a comparison of gradients found, to be printed."""
 
 import dataclasses
-import html
 
 from funclearn.gradients._findings import Findings
 
@@ -56,4 +55,6 @@ class GradientReport(Findings):
 
     def _repr_html_(self) -> str:
         """The report as notebooks show it."""
-        return f"<pre>{html.escape(str(self))}</pre>"
+        from funclearn.gradients._words import as_html
+
+        return as_html(self)

@@ -1,16 +1,17 @@
 """The words of a report on gradients, and what its tables hold."""
 
+import html
 import math
 
 import numpy as np
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from funclearn._tables import Column, draw, without_colour
+from funclearn._tables import Column, draw, html_of, without_colour
 from funclearn.gradients._differences import SAFETY
 from funclearn.gradients._findings import Agreement, Findings, Tested
 
-__all__ = ["colourful", "plain"]
+__all__ = ["as_html", "colourful", "plain"]
 
 # They say where to look; the arrays of the report have every coordinate.
 _ROWS = 5
@@ -32,16 +33,34 @@ def colourful(report: Findings) -> Group:
     return _report(report, on_terminal=True)
 
 
+def as_html(report: Findings) -> str:
+    """The report for a notebook."""
+    parts = [
+        f"<p><strong>{html.escape(_title(report))}</strong></p>",
+        html_of(_arrays(report)[0]),
+        f"<p>{html.escape(_conclusion(report))}</p>",
+    ]
+    if report.verdict is not Agreement.AGREES:
+        parts.insert(2, html_of(_worst(report)))
+    return f"<div>{''.join(parts)}</div>"
+
+
 def _report(report: Findings, *, on_terminal: bool) -> Group:
-    what = "gradient" if report.order == 1 else "Hessian-vector product"
-    title = f"{what} for {' and '.join(report.dtypes)} parameters: {report.verdict}"
-    parts: list[RenderableType] = [title, "", _arrays(report, on_terminal), ""]
+    columns, styles = _arrays(report)
+    table = draw(columns, styles if on_terminal else None, ruled=on_terminal)
+    parts: list[RenderableType] = [_title(report), "", table, ""]
     if report.verdict is not Agreement.AGREES:
         parts += [draw(_worst(report), ruled=on_terminal), ""]
     return Group(*parts, Text(_conclusion(report)))
 
 
-def _arrays(report: Findings, on_terminal: bool) -> RenderableType:
+def _title(report: Findings) -> str:
+    what = "gradient" if report.order == 1 else "Hessian-vector product"
+    return f"{what} for {' and '.join(report.dtypes)} parameters: {report.verdict}"
+
+
+def _arrays(report: Findings) -> tuple[list[Column], list[str]]:
+    """A row for every array and gradient, and the style of each."""
     rows, styles = [], []
     for leaf, (name, shape) in enumerate(
         zip(report.coordinates.names, report.coordinates.shapes, strict=True)
@@ -69,7 +88,7 @@ def _arrays(report: Findings, on_terminal: bool) -> RenderableType:
         Column(column, cells, right=column in numbers)
         for column, cells in zip(names, zip(*rows, strict=True), strict=True)
     ]
-    return draw(columns, styles if on_terminal else None, ruled=on_terminal)
+    return columns, styles
 
 
 def _largest(errors: np.ndarray, here: np.ndarray, report: Findings) -> str:

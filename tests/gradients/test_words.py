@@ -2,6 +2,8 @@
 
 import dataclasses
 import io
+import re
+import xml.etree.ElementTree
 
 import numpy as np
 import pytest
@@ -79,6 +81,38 @@ def test_markup_in_a_name_is_shown_as_it_is(make_report):
     for text in (str(report), terminal.getvalue()):
         assert "params['[red]x[/red]'] " in text and " :smile: " in text
         assert "params['[red]x[/red]'][0]" in text
+
+
+def parts_of(drawn):
+    """The title, the rows of both tables and the conclusion, of what is well-formed."""
+    title, *tables, conclusion = xml.etree.ElementTree.fromstring(drawn)
+    rows = [
+        [["".join(cell.itertext()) for cell in row] for row in table.iter("tr")]
+        for table in tables
+    ]
+    return "".join(title.itertext()), rows, conclusion.text
+
+
+@pytest.mark.parametrize("form", [RIGHT, WRONG], ids=["agrees", "disagrees"])
+def test_notebooks_read_what_is_printed(make_report, form):
+    report = make_report(RIGHT, {"by hand": form})
+    heading, *tables, end = str(report).split("\n\n")
+    printed = [
+        [re.split(r"\s{2,}", line.strip()) for line in table.splitlines()]
+        for table in tables
+    ]
+    shown = parts_of(report._repr_html_())
+    assert shown == (heading, printed, " ".join(end.split()))
+
+
+def test_notebooks_show_every_array_and_names_as_text(make_report):
+    right = {f"params['<b>&{n}']": np.array([1.0]) for n in range(30)}
+    wrong = {name: 2 * values for name, values in right.items()}
+    _, (arrays, worst), _ = parts_of(make_report(right, {"<i>": wrong})._repr_html_())
+    assert [row[:2] for row in arrays[1:]] == [
+        [name, gradient] for name in right for gradient in ("autodiff", "<i>")
+    ]
+    assert worst[0][-1] == "<i>" and worst[1][0] == "params['<b>&0'][0]"
 
 
 def test_verdicts_have_colours(make_report):

@@ -3,11 +3,13 @@
 import math
 from typing import NamedTuple, TypeAlias
 
-__all__ = ["Seen", "SeenLanes", "Shown"]
+__all__ = ["Seen", "SeenBytes", "SeenLanes", "Shown"]
 
 _UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
 _YEAR = 365 * 86400
+
+_SIZES = ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
 
 
 class Seen(NamedTuple):
@@ -97,7 +99,43 @@ class SeenLanes(NamedTuple):
         return "lanes " + ", ".join(self.parts().values())
 
 
-Shown: TypeAlias = Seen | SeenLanes
+class SeenBytes(NamedTuple):
+    """What is known of a file while it arrives.
+
+    Attributes:
+        name: of the file.
+        there: number of bytes that have arrived.
+        size: number of all.
+        rate: bytes a second so far, NaN before the first.
+    """
+
+    name: str
+    there: int
+    size: int
+    rate: float
+
+    @property
+    def share(self) -> float:
+        """How much of it is done, from 0 to 1."""
+        return _share(float(self.there), self.size)
+
+    def parts(self) -> dict[str, str]:
+        """What there is to say, by its kind, the more important first."""
+        scale, unit = _unit(float(self.size))
+        return _said(
+            done=f"{self.there / scale:.1f} / {self.size / scale:.1f} {unit}",
+            name=_printable(self.name),
+            left=_left(float(self.size - self.there), self.rate),
+            rate=_speed(self.rate),
+        )
+
+    def __str__(self) -> str:
+        """All of it on one line."""
+        said = self.parts()
+        return f"{said.pop('name')} {', '.join(said.values())}"
+
+
+Shown: TypeAlias = Seen | SeenBytes | SeenLanes
 """What a display can draw."""
 
 
@@ -134,6 +172,18 @@ def _rate(rate: float, unit: str) -> str:
     if rate < 1:
         return f"{1 / rate:.3g} s/{unit}"
     return f"{rate:,.0f} {unit}s/s" if rate >= 100 else f"{rate:.3g} {unit}s/s"
+
+
+def _unit(size: float) -> tuple[float, str]:
+    """How many bytes the largest unit has that a size is at least one of."""
+    return next((one for one in _SIZES if size >= one[0]), _SIZES[-1])
+
+
+def _speed(rate: float) -> str:
+    if not 0 < rate < math.inf:
+        return ""
+    scale, unit = _unit(rate)
+    return f"{rate / scale:.1f} {unit}/s"
 
 
 def _left(number: float, rate: float) -> str:

@@ -7,6 +7,7 @@ user, goes on where it ended.
 
 import contextlib
 import hashlib
+import math
 import os
 import re
 import time
@@ -15,6 +16,8 @@ from dataclasses import dataclass
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
+
+from funclearn._display import SeenBytes, progress
 
 __all__ = ["File", "download", "sha256_of"]
 
@@ -219,28 +222,16 @@ def _pour(
 
 @contextlib.contextmanager
 def _bar(file: File) -> Iterator[_Show]:
-    """A progress bar on the terminal, if there is one, for the bytes that are there."""
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        DownloadColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-        TransferSpeedColumn,
-    )
+    """Shows on a terminal or in a notebook, if there is one, how much is there."""
+    begun: tuple[int, float] | None = None
+    with progress(None) as display:
 
-    console = Console(stderr=True)
-    if not (console.is_interactive or console.is_jupyter):
-        yield lambda there: None
-        return
-    with Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-        TimeRemainingColumn(),
-        console=console,
-    ) as progress:
-        task = progress.add_task(file.name, total=file.size)
-        yield lambda there: progress.update(task, completed=there)
+        def show(there: int) -> None:
+            nonlocal begun
+            now = time.monotonic()
+            begun = begun or (there, now)
+            seconds = now - begun[1]
+            rate = (there - begun[0]) / seconds if seconds else math.nan
+            display.show(SeenBytes(file.name, there, file.size, rate))
+
+        yield show

@@ -51,3 +51,13 @@ def test_lanes_stand_on_two_lines_too():
     bar, line = texts(SeenLanes(300, 1000, 0.5, 20.0), 60, ascii_only=True)
     assert bar.endswith("  300 / 1,000  35 s left  20 lanes/s") and line == "best 0.5"
     assert len(texts(SeenLanes(0, 1000, None, float("nan")), 60)) == 1
+
+
+def test_a_file_that_arrives_stands_on_two_lines_too():
+    from funclearn._display import SeenBytes
+
+    seen = SeenBytes("images.gz", 13_210_940, 26_421_880, 2e6)
+    bar, line = texts(seen, 60, ascii_only=True)
+    done = "13.2 / 26.4 MB  7 s left  2.0 MB/s"
+    assert bar == "#" * 12 + "-" * 12 + f"  {done}"
+    assert line == "images.gz"

@@ -100,3 +100,20 @@ def test_lanes_are_counted_in_the_same_words(best, rate, text):
 
     seen = SeenLanes(250, 1000, best, rate)
     assert str(seen) == text and seen.share == 0.25
+
+
+@pytest.mark.parametrize(
+    "there, size, rate, text",
+    [
+        (0, 5_148, math.nan, "0.0 / 5.1 kB"),
+        (999, 999, 0.0, "1.0 / 1.0 kB"),
+        (13_210_940, 26_421_880, 2e6, "13.2 / 26.4 MB, 7 s left, 2.0 MB/s"),
+        (500_000_000, 2_000_000_000, 3e5, "0.5 / 2.0 GB, 1 h 23 min left, 300.0 kB/s"),
+        (700, 5_148, -3.0, "0.7 / 5.1 kB"),
+    ],
+)
+def test_bytes_of_a_file_are_counted_in_units_of_its_size(there, size, rate, text):
+    from funclearn._display import SeenBytes
+
+    seen = SeenBytes("a\n.gz", there, size, rate)
+    assert str(seen) == f"a .gz {text}" and seen.share == there / size

@@ -3,10 +3,12 @@
 import contextlib
 import hashlib
 import io
+import re
+import sys
 import time
+import types
 
 import pytest
-import rich.console
 
 from funclearn.data import _download
 from tests.data.server import BREAK, FILES, IMAGES, running
@@ -179,11 +181,29 @@ def test_no_bar_without_a_terminal(server, tmp_path, capfd):
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_bar_on_a_terminal(server, tmp_path, monkeypatch):
-    text = io.StringIO()
-    terminal = rich.console.Console(
-        file=text, force_terminal=True, width=100, _environ={"TERM": "xterm"}
-    )
-    monkeypatch.setattr(rich.console, "Console", lambda **_: terminal)
+def test_a_terminal_shows_how_much_is_there(server, tmp_path, monkeypatch):
+    terminal = io.StringIO()
+    monkeypatch.setattr(terminal, "isatty", lambda: True)
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setenv("TERM", "xterm")
     assert download(tmp_path, server.url("good")) == {}
-    assert IMAGES in text.getvalue() and "kB" in text.getvalue()
+    size = f"{len(DATA) / 1000:.1f}"
+    assert terminal.getvalue().startswith(f"{IMAGES} {size} / {size} kB")
+
+
+def test_a_notebook_shows_it_in_one_plain_output(server, tmp_path, monkeypatch):
+    outputs, rate = {}, r"(, [0-9.]+ [kMG]B/s)?"
+
+    def publish(data, *, transient, update):
+        assert update == bool(outputs)
+        outputs[transient["display_id"]] = data
+
+    publisher = types.SimpleNamespace(publish=publish)
+    shell = types.SimpleNamespace(kernel="here", display_pub=publisher)
+    module = types.SimpleNamespace(get_ipython=lambda: shell)
+    monkeypatch.setitem(sys.modules, "IPython", module)
+    assert download(tmp_path, server.url("good")) == {}
+    (shown,) = outputs.values()
+    size = re.escape(f"{len(DATA) / 1000:.1f}")
+    assert [*shown] == ["text/plain"]
+    assert re.fullmatch(f"{IMAGES} {size} / {size} kB{rate}", shown["text/plain"])

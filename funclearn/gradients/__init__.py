@@ -10,7 +10,7 @@ structure of the parameters:
 
 `accumulated` takes any of them over a large batch part by part.
 
-So one training loop serves all three, and `compare` holds them against each other.
+So one training loop serves all three, and `compare` compares them.
 """
 
 from typing import TYPE_CHECKING

@@ -45,7 +45,7 @@ def compare(
     max_coordinates: int = 4096,
     seed: int = 0,
 ) -> GradientReport:
-    """Holds autodiff and a closed form against finite differences.
+    """Compares autodiff and a closed form with finite differences.
 
     Every coordinate of every leaf is compared, each at steps of its own scale. What
     rounding and finite steps explain is measured for each of them, so that there is no
@@ -71,7 +71,7 @@ def compare(
         seed: draws them and the direction.
 
     Returns:
-        A report: the verdict, the numbers of every coordinate, and how small an error
+        A report of the verdict, the numbers of every coordinate, and how small an error
         would have been caught. At a kink of the objective (relu at 0, the tie of a
         maximum) every value between the slopes on either side agrees. At the edge of
         where it has values, the derivative is that of the inner side. A difference

@@ -105,7 +105,7 @@ class Findings:
 
     @property
     def tested(self) -> tuple[Tested, ...]:
-        """The gradients that were held against finite differences, autodiff first."""
+        """The gradients that were compared with finite differences, autodiff first."""
         if self.missing:
             return self.closed_forms
         return (self.autodiff, *self.closed_forms)

@@ -96,7 +96,7 @@ def judge(
     scales: np.ndarray,
     resolution: float,
 ) -> tuple[Tested, tuple[Tested, ...]]:
-    """Holds autodiff and closed forms against finite differences.
+    """Compares autodiff and closed forms with finite differences.
 
     Args:
         differences: of the objective.
@@ -111,7 +111,7 @@ def judge(
     """
     accuracy = _NO_SLIP_OF_INEXACT * resolution
     # Where a derivative is far smaller than around it, the error of an approximation is
-    # to be held against what the function changes by.
+    # to be compared with what the function changes by.
     slack = np.maximum(
         accuracy * np.abs(differences.values),
         min(_APPROXIMATE, accuracy) * differences.changes,

@@ -60,7 +60,7 @@ def doubts_of(
 
     Args:
         tested: the gradients under test.
-        differences: what they were held against.
+        differences: what they were compared with.
         value: of the objective at the point.
         point: the coordinates.
         allowed: how far off a difference may be that contradicts a gradient.

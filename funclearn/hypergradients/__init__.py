@@ -6,7 +6,7 @@ parameters, the weights of the rows that it trains on. `hypergradient` takes the
 
 - forwards for few numbers, in a second run beside the run, and backwards for many, in
   memory that grows with the square root of the steps (`checkpointed`);
-- holds them against finite differences of the whole run;
+- compares them with finite differences of the whole run;
 - and measures how fast the run's perturbations grow: a chaotic or unstable run has
   derivatives that are huge, right, and of no use.
 

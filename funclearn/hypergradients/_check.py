@@ -1,4 +1,4 @@
-"""A derivative of a run held against finite differences of the run, in float64.
+"""A derivative of a run beside finite differences of the run, in float64.
 
 Every argument is moved as a whole, each of its numbers by its own size and in the
 direction in which the run's value rises: one derivative for each argument, to which all

@@ -76,7 +76,7 @@ def hypergradient(
             for about √n of its n steps (see `checkpointed`), and does not exist where
             the run has a loop of unknown length, as line searches are. None takes
             what is cheaper, and what there is.
-        check: whether to hold the derivatives against finite differences of the run in
+        check: whether to compare the derivatives with finite differences of the run in
             float64: some thirty runs for every argument, each of them several times as
             long as the run itself.
         growth: whether to measure how fast perturbations grow along the run, in about

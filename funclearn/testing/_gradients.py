@@ -33,7 +33,7 @@ def assert_gradients_agree(
 ) -> None:
     """Asserts that a closed form is the gradient of an objective, and autodiff too.
 
-    Both are held against finite differences by `funclearn.gradients.compare`, up to
+    `funclearn.gradients.compare` compares both with finite differences, up to
     what rounding explains; there is no tolerance to choose. Where they differ by more
     than that, but by less than a tenth of the resolution, no slip is at work: a program
     that iterates to a tolerance, or approximates, is no more exact. That passes, with

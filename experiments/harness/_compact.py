@@ -77,9 +77,8 @@ def _attribute(name: str, value: str, names: Mapping[str, str]) -> str:
         case "d":
             return _LINE.sub(_line, " ".join(value.split()))
         case "style":
-            return re.sub(
-                r"([;:]) ", r"\1", re.sub(r"font-family: [^;]*;? ?", "", value)
-            )
+            value = _SPACES.sub(r"\1", _FONT.sub("", value))
+            return _REFERENCE.sub(lambda found: f"{found[1]}{names[found[2]]}", value)
         case "clip-path":
             return f"url(#{names[value[5:-1]]})"
         case _ if name.endswith("href"):

@@ -109,6 +109,16 @@ def test_only_what_is_referred_to_has_a_name():
     assert len({*names}) == len(names)
 
 
+def test_hatched_bars_find_their_pattern():
+    text = compact(
+        _written(_figure(lambda axes: axes.bar([0, 1], [1, 2], hatch="//"))),
+        prefix="p",
+        font="sans-serif",
+    )
+    (pattern,) = re.findall(r'<pattern id="([^"]*)"', text)
+    assert text.count(f"fill:url(#{pattern})") == 2
+
+
 def test_every_text_stays_where_it_is_and_is_of_one_font():
     figure = _figure(lambda axes: axes.set(xlabel="x < y & z", ylabel="Loss"))
     before = _written(figure)

@@ -9,6 +9,7 @@ from experiments.harness._experiment import (
 )
 from experiments.harness._launch import launch
 from experiments.harness._packing import Quantised
+from experiments.harness._plain import number
 from experiments.harness._resuming import Resumable
 from experiments.harness._settings import (
     Count,
@@ -44,4 +45,5 @@ __all__ = [
     "Settings",
     "Table",
     "launch",
+    "number",
 ]

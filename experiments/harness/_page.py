@@ -17,7 +17,7 @@ from markupsafe import Markup, escape
 from experiments import NAMES, SUBJECTS, TITLES
 from experiments.harness import _published, _summary, style
 from experiments.harness._files import write
-from experiments.harness._plain import cell, numeric_columns, parts
+from experiments.harness._plain import cell, numeric_columns, parts, written
 from experiments.harness._published import Comparison
 from experiments.harness._summary import Summary
 
@@ -136,6 +136,7 @@ def _environment(articles: Mapping[str, _Article]) -> jinja2.Environment:
         "cell": cell,
         "prose": _prose,
         "code": _code,
+        "powers": _powers,
         "anchor": _anchor,
     }
     environment.globals |= {
@@ -147,6 +148,12 @@ def _environment(articles: Mapping[str, _Article]) -> jinja2.Environment:
         "svg": lambda name, file: articles[name].drawings[file],
     }
     return environment
+
+
+def _powers(text: str) -> str:
+    """Writes the numbers of a sentence as people do: 1e-2 is 0.01."""
+    number = r"(?<![\w.])\d+(?:\.\d+)?e[-+]?\d+\b"
+    return re.sub(number, lambda found: written(found[0]), text)
 
 
 def _anchor(text: str) -> str:

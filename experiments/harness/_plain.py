@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Protocol, TypeAlias, runtime_checkable
@@ -12,9 +13,11 @@ __all__ = [
     "cell",
     "computed_cell",
     "encode",
+    "number",
     "numeric_columns",
     "parts",
     "plain",
+    "written",
 ]
 
 Plain: TypeAlias = str | int | float | list["Plain"] | dict[str, "Plain"] | None
@@ -72,13 +75,46 @@ def cell(value: object) -> str:
         case bool():
             return "yes" if value else "no"
         case float():
-            # A whole number keeps its digits: a count of epochs is not 1.85e+04.
-            return f"{value:.{4 if not value.is_integer() else 7}g}"
+            # A whole number keeps its digits: 18473 epochs are not 18470.
+            whole = value.is_integer() and abs(value) < _COUNT
+            return number(value, 7 if whole else 4)
         case dict():
             return "\n".join(f"{name} {cell(part)}" for name, part in value.items())
         case list() | tuple():
             return f"({', '.join(map(cell, value))})"
+        case str():
+            return written(value)
     return str(value)
+
+
+def number(value: float, digits: int = 4) -> str:
+    """Writes a number with so many significant digits, as `written` does."""
+    return written(f"{value:.{digits}g}")
+
+
+def written(text: str) -> str:
+    """Writes a number as people do: 1e-05 is 0.00001, and 1.2e-09 is 1.2×10⁻⁹.
+
+    Args:
+        text: a number as programs write it, whose digits stay as they are; any other
+            text is returned.
+    """
+    number = _POWER.fullmatch(text)
+    if number is None:
+        return text
+    factor, exponent = number.groups()
+    if _LEAST <= int(exponent) <= _MOST:
+        return format(Decimal(text), "f")
+    sign, size = ("-", factor[1:]) if factor.startswith("-") else ("", factor)
+    times = "" if size == "1" else f"{size}×"
+    return f"{sign}{times}10{str(int(exponent)).translate(_RAISED)}"
+
+
+_POWER = re.compile(r"(-?\d+(?:\.\d+)?)e([-+]?\d+)")
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+# Powers of ten between these are written out.
+_LEAST, _MOST = -5, 5
+_COUNT = 1e7
 
 
 def numeric_columns(rows: Sequence[Sequence[object]]) -> list[bool]:
@@ -127,7 +163,7 @@ def _within(tolerance: Plain) -> str:
             return "-"
         case 0:
             return "exact"
-    return f"± {tolerance:.2g}"
+    return f"±\u00a0{number(tolerance, 2)}"
 
 
 def computed_cell(published: Plain, computed: Plain) -> str:
@@ -149,7 +185,14 @@ def _digits_like(published: str, computed: float) -> str:
     except ArithmeticError:
         if not computed:
             return "equal to autodiff"
-        return f"within {computed:.1e} of autodiff"
-    if not isinstance(exponent, int) or "e" in published or len(published) > 12:
-        return f"{computed:.9g}"
+        return f"within {number(computed, 2)} of autodiff"
+    if not isinstance(exponent, int) or len(published) > 12:
+        return number(computed, 9)
+    if "e" in published:
+        return written(f"{computed:.{_decimals(published) + 1}e}")
     return f"{computed:.{max(1 - exponent, 0)}f}"
+
+
+def _decimals(published: str) -> int:
+    """Counts the digits between the point and the e."""
+    return len(published.partition("e")[0].partition(".")[2])

@@ -17,7 +17,7 @@ from experiments._thermometer import (
 from experiments.autograd.chapter import PRINTED_EPOCHS, Config, Result, study
 from experiments.autograd.slips import Slip, slips
 from experiments.autograd.vocabulary import grad_fns, scaled_program, vocabulary
-from experiments.harness import Outcome, Plot, Table
+from experiments.harness import Outcome, Plot, Table, number
 from funclearn import plots
 
 # Where one operation is differentiated: c = a + b and others.
@@ -111,7 +111,7 @@ def _findings(result: Result, unit: str) -> tuple[str, ...]:
         f"{quantity(f'{end.loss:.4g}', unit)}.",
         "The same loop written out by hand gives the losses and parameters of "
         "funclearn.fit, "
-        f"with a largest relative difference of {difference:.1g}.",
+        f"with a largest relative difference of {number(difference, 1)}.",
         "If every step follows the sum of all gradients so far, the loss ends at "
         f"{quantity(f'{result.piled_up[0][-1]:.3g}', unit)}: "
         "the sum acts as momentum without friction.",
@@ -191,7 +191,7 @@ def _draw_methods(runs: Mapping[str, Epoch], above: Axes, below: Axes) -> None:
     )
     above.set(title="One run, three gradients", ylabel="|dL/dw|", yscale="log")
     below.set(
-        title=f"At the first epoch they are {apart:.0e} of dL/dw apart",
+        title=f"At the first epoch they are {number(apart, 1)} of dL/dw apart",
         xlabel="Epoch",
         ylabel="Difference in dL/dw",
         xscale="log",

@@ -188,7 +188,7 @@ def neuron_gradients(points: jax.Array) -> tuple[jax.Array, jax.Array]:
 
 
 def formula_errors(config: Config) -> tuple[np.ndarray, np.ndarray]:
-    """The largest differences between formulas and autodiff at drawn points.
+    """The largest differences between formulas and autodiff at random points.
 
     Returns:
         Those of df/dx, df/dy and df/dz, and those of dloss/dw and dloss/db.
@@ -210,7 +210,7 @@ def formula_errors(config: Config) -> tuple[np.ndarray, np.ndarray]:
 
 
 def study(config: Config) -> Result:
-    """Traces the graphs, and holds formulas against automatic differentiation.
+    """Traces the graphs, and compares formulas with automatic differentiation.
 
     Raises:
         ValueError: if f is not defined at (x, y, z).

@@ -7,13 +7,13 @@ import numpy as np
 
 from experiments.computational_graph.chapter import Config, study
 from experiments.computational_graph.stepping import Range, step_through
-from experiments.harness import Explorable, Outcome, Picture, Table
+from experiments.harness import Explorable, Outcome, Picture, Table, number
 from funclearn import graphs
 from funclearn.graphs import Edge, Graph
 
 
 def run(config: Config) -> Outcome:
-    """Traces the graphs, and holds formulas against automatic differentiation."""
+    """Traces the graphs, and compares formulas with automatic differentiation."""
     traced, f_errors, neuron_errors = study(config)
     neuron_nodes = {node.name: node for node in traced["neuron"].nodes}
     prediction, loss = (float(neuron_nodes[name].value) for name in ("y_p", "loss"))
@@ -38,12 +38,12 @@ def run(config: Config) -> Outcome:
         },
         explorables={"step": explorable(config, traced)},
         findings=(
-            f"At {config.points} drawn points the formulas for df/dx, df/dy and df/dz "
-            f"are at most {f_errors.max():.1e} from automatic differentiation, those "
-            f"of the neuron {neuron_errors.max():.1e}."
+            f"At {config.points} random points the formulas for df/dx, df/dy and df/dz "
+            f"are at most {number(f_errors.max(), 2)} from automatic differentiation, "
+            f"those of the neuron {number(neuron_errors.max(), 2)}."
             if config.function is None
-            else f"At {config.points} drawn points the formulas of the neuron are at "
-            f"most {neuron_errors.max():.1e} from automatic differentiation.",
+            else f"At {config.points} random points the formulas of the neuron are at "
+            f"most {number(neuron_errors.max(), 2)} from automatic differentiation.",
             f"The neuron predicts {prediction:g}; its loss is {loss:g}, with the "
             f"gradient ({gradient[0]:g}, {gradient[1]:g}) for weight and bias.",
         ),

@@ -6,6 +6,7 @@ from experiments.fit_csv.chapter import Config
 from experiments.fit_csv.figures import LOSS_NAMES
 from experiments.fit_csv.found import Fit, Result
 from experiments.fit_csv.model_file import Predictions
+from experiments.harness import number
 
 __all__ = ["findings"]
 
@@ -25,8 +26,9 @@ def findings(config: Config, result: Result) -> tuple[str, ...]:
         if config.task == "regression" and config.loss != "mse":
             ends = [first.sides[one].losses[-1] for one in ("training", "validation")]
             told.append(
-                f"What was minimised, the {LOSS_NAMES[config.loss]}, is {ends[0]:.4g} "
-                f"in training and {ends[1]:.4g} in validation before the last epoch."
+                f"What was minimised, the {LOSS_NAMES[config.loss]}, is "
+                f"{number(ends[0])} in training and {number(ends[1])} in "
+                "validation before the last epoch."
             )
         told += [_convergence(first), *_rank(first)]
     if result.predictions:
@@ -81,8 +83,8 @@ def _convergence(fit: Fit) -> str:
     n_epochs = len(losses)
     if n_epochs > 1 and losses[-1] > losses[0]:
         return (
-            f"The training loss rose from {losses[0]:.3g} to {losses[-1]:.3g}: its "
-            "steps are too large."
+            f"The training loss rose from {number(losses[0], 3)} to "
+            f"{number(losses[-1], 3)}: its steps are too large."
         )
     if n_epochs < FEW_EPOCHS:
         few = "1 epoch is" if n_epochs == 1 else f"{n_epochs} epochs are"
@@ -122,7 +124,7 @@ def _rank(fit: Fit) -> list[str]:
         ]
     return [
         f"The training rows determine the weights of all {columns} columns; the "
-        f"condition number of the standardised columns is {known.condition:.3g}."
+        f"condition number of the standardised columns is {number(known.condition, 3)}."
     ]
 
 

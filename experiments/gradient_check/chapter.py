@@ -1,6 +1,6 @@
 """Puts right and wrong gradients to three gradient checks, and shows who accepts what.
 
-Whoever derives a gradient by hand holds it against finite differences. Such a check can
+Whoever derives a gradient by hand compares it with finite differences. Such a check can
 err in two ways: it rejects what is right, or accepts what is wrong. JAX's check and
 chex's compare along a single random direction, by one step and one tolerance for all
 functions. In float32 that step is inexact, so the tolerance has to be wide, and along

@@ -24,7 +24,7 @@ from experiments.gradient_check.checks import (
     REJECTS,
     Duel,
 )
-from experiments.harness import Outcome, Plot, Table, style
+from experiments.harness import Outcome, Plot, Table, number, style
 
 
 def run(config: Config) -> Outcome:
@@ -173,8 +173,8 @@ def _findings(
         powers = [duel.power for at, duel in duels.items() if at.precision == precision]
         yield (
             f"{OURS} says how small a relative error it would have caught in any entry "
-            f"in {precision}: {max(powers):.1e} where it is hardest, {min(powers):.1e} "
-            "where it is easiest."
+            f"in {precision}: {number(max(powers), 2)} where it is hardest, "
+            f"{number(min(powers), 2)} where it is easiest."
         )
 
 

@@ -94,7 +94,7 @@ class Result(NamedTuple):
 
 
 def study(config: Config) -> Result:
-    """Compares both gradients at drawn points, and steps in all directions."""
+    """Compares both gradients at random points, and steps in all directions."""
     key, reach = jax.random.key(config.seed), config.reach
     # In double precision the formulas are compared, and not their rounding.
     with jax.enable_x64(True):

@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from experiments.gradient_vectors.chapter import Config, gradients, height, study
-from experiments.harness import Outcome, Plot, Table, style
+from experiments.harness import Outcome, Plot, Table, number, style
 
 _STEEPNESS = 10.0  # of an arrow that is one unit long
 
@@ -40,7 +40,11 @@ def run(config: Config) -> Outcome:
         findings=(
             f"At {config.points} random points the formula and automatic "
             "differentiation "
-            + (f"differ by at most {difference:.1e}." if difference else "are equal."),
+            + (
+                f"differ by at most {number(difference, 2)}."
+                if difference
+                else "are equal."
+            ),
             f"Around {config.at} z rises fastest towards {np.argmax(rise)}°, "
             f"by {np.max(rise):.3f} per unit of length; "
             + (

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from experiments._data import label, power
-from experiments.harness import Outcome, Plot, Table
+from experiments.harness import Outcome, Plot, Table, number
 from experiments.learning_rates.chapter import (
     PARTS_OF_LIMIT,
     Config,
@@ -107,7 +107,7 @@ def _tells(result: Result) -> bool:
 
 def _stuck(config: Config, curvatures: Stability) -> str:
     condition = float(curvatures.condition)
-    bends = f"the loss bends {condition:.0f} times less than in its"
+    bends = f"the loss bends {number(condition, 3)} times less than in its"
     # What is left of the error there at the limit, after all epochs.
     if (1 - min(2 / condition, 1)) ** config.epochs < 1 / 2:
         return f"In its flattest direction {bends} steepest."

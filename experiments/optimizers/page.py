@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 import funclearn as fl
 from experiments._data import label, power, quantity
 from experiments._thermometer import LOSSES, Epoch, initial_params, rows_at
-from experiments.harness import Outcome, Plot, Table
+from experiments.harness import Outcome, Plot, Table, number
 from experiments.harness.style import INK, PALETTE
 from experiments.optimizers.chapter import PRINTED_EPOCHS, Config, Result, study
 from funclearn import plots
@@ -27,7 +27,7 @@ def run(config: Config) -> Outcome:
     titles = {
         readings: _verdict(readings, found, least) for readings, found in runs.items()
     }
-    first_runs = {f"SGD, {config.first_learning_rate:g}": result.first}
+    first_runs = {f"SGD, {number(config.first_learning_rate)}": result.first}
     return Outcome(
         computed=_published(result),
         tables=(
@@ -152,14 +152,14 @@ def _draw_paths(
     # A line through all readings has no loss, and zero no logarithm.
     lowest = max(evaluate(best, data), 1e-6 * highest)
     levels = np.geomspace(lowest, highest, 10)[1:]
-    for number, (axes, (name, path)) in enumerate(
+    for place, (axes, (name, path)) in enumerate(
         zip(panels, paths.items(), strict=True)
     ):
         plots.contours(axes, loss_at, x_range, y_range, levels=levels)
-        axes.plot(*path.T, color=PALETTE[number], linewidth=1.2)
+        axes.plot(*path.T, color=PALETTE[place], linewidth=1.2)
         axes.plot(*path[0], "o", color=INK, fillstyle="none")
         axes.plot(*best, "+", color=INK, markersize=14)
-        axes.plot(*path[-1], "o", color=PALETTE[number])
+        axes.plot(*path[-1], "o", color=PALETTE[place])
         axes.set(
             title=f"{name}:\n{covered(path, best):.0%} of the way",
             xlabel=label("w", result.readings.slope_unit),

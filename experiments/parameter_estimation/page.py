@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 import funclearn as fl
 from experiments._data import Readings, label, power, quantity
 from experiments._thermometer import Epoch, initial_params, relative_difference, rows_at
-from experiments.harness import Outcome, Plot, Table
+from experiments.harness import Outcome, Plot, Table, number
 from experiments.parameter_estimation.chapter import (
     PRINTED_EPOCHS,
     Config,
@@ -77,13 +77,18 @@ def _findings(config: Config, result: Result) -> tuple[str, ...]:
     def loss(value: float, digits: str) -> str:
         return quantity(f"{value:{digits}}", power(given.unit, 2))
 
+    exploded = (
+        loss(exploding.fit.final.loss, ".3g")
+        if np.isfinite(exploding.fit.final.loss)
+        else "too large for a number"
+    )
     worst = max(_difference(run) for run in (exploding, stalling, learning))
     return (
         f"The loss at the start is {loss(stalling.fit.history.loss[0], '.2f')}.",
         f"There the gradient of w is {_ratio(stalling):.1f} times that of b on raw "
         f"readings, and {_ratio(learning):.1f} times on scaled ones.",
         f"On raw readings the loss explodes at learning rate {large:g}: it is "
-        f"{loss(exploding.fit.final.loss, '.3g')} after {exploding.fit.epochs} epochs. "
+        f"{exploded} after {exploding.fit.epochs} epochs. "
         f"Learning rate {config.small_learning_rate:g} leaves it at "
         f"{loss(stalling.fit.final.loss, '.3g')} after {stalling.fit.epochs}.",
         f"On scaled readings, learning rate {large:g} reaches "
@@ -92,7 +97,7 @@ def _findings(config: Config, result: Result) -> tuple[str, ...]:
         f"{quantity(f'{line.weight:.4f}', given.slope_unit)} and b = "
         f"{quantity(f'{line.bias:.2f}', given.unit)}.",
         "The same loops written out by hand give the losses and parameters of "
-        f"funclearn.fit, with a largest relative difference of {worst:.1g}.",
+        f"funclearn.fit, with a largest relative difference of {number(worst, 1)}.",
     )
 
 
@@ -105,8 +110,8 @@ def _leaving(run: fl.Run) -> str:
     if np.isfinite(run.final.loss):
         return ""
     return (
-        " The exploding one leaves the figure; its last loss is "
-        f"{run.final.loss:g}, at epoch {run.epochs}."
+        " The exploding one leaves the figure; at epoch "
+        f"{run.epochs} its loss is too large for a number."
     )
 
 

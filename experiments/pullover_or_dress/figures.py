@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 import funclearn as fl
-from experiments.harness import style
+from experiments.harness import number, style
 from experiments.pullover_or_dress.chapter import Learnt, Result
 from experiments.pullover_or_dress.classes import Classes, reliability
 
@@ -216,7 +216,7 @@ def draw_mistakes(outputs: np.ndarray, judged: fl.Dataset, *panels: Axes) -> Non
         wrong = np.flatnonzero((judged.targets == target) & (sign * outputs < 0))
         worst = wrong[np.argsort(sign * outputs[wrong])][:count]
         for axes, one in zip(row, worst, strict=False):
-            _show(axes, judged.inputs[one], f"p = {_sigmoid(outputs[one]):.2g}")
+            _show(axes, judged.inputs[one], f"p = {number(_sigmoid(outputs[one]), 2)}")
         for axes in row[len(worst) :]:
             _plain(axes)
         called = f"{len(wrong)} {PLURALS[target]} are called {PLURALS[1 - target]}"

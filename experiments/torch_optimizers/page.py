@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from matplotlib.axes import Axes
 
-from experiments.harness import Outcome, Plot, Table
+from experiments.harness import Outcome, Plot, Table, number
 from experiments.harness.style import BLUE, INK, PURPLE, VERMILLION
 from experiments.torch_optimizers.chapter import (
     LANDSCAPES,
@@ -159,8 +159,8 @@ def _caption(config: Config, problem: Problem) -> str:
     }
     return (
         f"{loss[problem]} as lines of equal loss, and {config.steps} steps of every "
-        "optimizer with the learning rate beside its name: from the ring to the dot; "
-        "the cross is the minimum. Blue paths arrive, at the step that is named; the "
+        "optimizer, its learning rate below its name: from the ring to the dot; the "
+        "cross is the minimum. Blue paths arrive, at the step that is named; the "
         "others have covered so much of the way, in a straight line. Of those the "
         f"vermillion ones bounce: their turns add up to {HALF_TURNS} half circles or "
         "more. Purple ones crawl."
@@ -197,8 +197,8 @@ def _rate(config: Config, problem: Problem, name: Name) -> float:
     return config.rate_factor * OPTIMIZERS[name].rates[problem]
 
 
-def _short(number: float) -> float:
-    return float(f"{number:.1e}")
+def _short(distance: float) -> float:
+    return float(f"{distance:.1e}")
 
 
 def _findings(config: Config, result: Result, verdicts: Verdicts) -> Iterator[str]:
@@ -221,11 +221,11 @@ def _findings(config: Config, result: Result, verdicts: Verdicts) -> Iterator[st
 
 def _counts(verdicts: Mapping[Name, Verdict]) -> str:
     kinds = [verdict.kind for verdict in verdicts.values()]
-    numbers = {kind: kinds.count(kind) for kind in KINDS if kind in kinds}
+    counts = {kind: kinds.count(kind) for kind in KINDS if kind in kinds}
     plurals = {"blows up": "blow up"}
     return ", ".join(
-        f"{number} {kind if number == 1 else plurals.get(kind, kind[:-1])}"
-        for kind, number in numbers.items()
+        f"{count} {kind if count == 1 else plurals.get(kind, kind[:-1])}"
+        for kind, count in counts.items()
     )
 
 
@@ -243,12 +243,12 @@ def _beside_torch(result: Result, dtype: str) -> str:
         f"In {dtype} {len(near)} of {len(near) + len(own)} paths agree with PyTorch's"
     )
     if near:
-        words += f" to {max(near):.1e}"
+        words += f" to {number(max(near), 2)}"
     if far:
         words += (
-            f". Those of {', '.join(far)} differ by up to {max(far.values()):.1e}; a "
-            "rounding error at the start moves PyTorch's own path there by up to "
-            f"{max(own):.1e}"
+            f". Those of {', '.join(far)} differ by up to "
+            f"{number(max(far.values()), 2)}; a rounding error at the start "
+            f"moves PyTorch's own path there by up to {number(max(own), 2)}"
         )
     return f"{words}."
 
@@ -262,7 +262,7 @@ def _draw(
 ) -> None:
     best, look = result.best[problem], LOOKS[problem]
     loss, start = LANDSCAPES[problem]
-    number = len(config.optimizers)
+    used = len(config.optimizers)
 
     def loss_at(x: jax.Array, y: jax.Array) -> jax.Array:
         return loss(jnp.stack([x, y]), result.readings)
@@ -278,14 +278,15 @@ def _draw(
         axes.plot(*start, "o", color=INK, fillstyle="none", markersize=5)
         axes.plot(*best, "+", color=INK, markersize=10)
         axes.plot(*path[-1], "o", color=colour, markersize=4)
-        axes.set_title(f"{name} {_rate(config, problem, name):g}\n", fontsize=10)
-        axes.text(0, 1.04, f"{verdict}", transform=axes.transAxes, fontsize=10)
+        axes.set_title(f"{name}\n", fontsize=10)
+        below = f"{_rate(config, problem, name):g}: {verdict}"
+        axes.text(0, 1.04, below, transform=axes.transAxes, fontsize=10)
         axes.set(xlabel=look.units[0], ylabel=look.units[1])
         axes.label_outer()
-    for axes in panels[max(0, number - COLUMNS) : number]:  # nothing is below them
+    for axes in panels[max(0, used - COLUMNS) : used]:  # nothing is below them
         axes.tick_params(labelbottom=True)
         axes.set_xlabel(look.units[0])
-    for axes in panels[number:]:
+    for axes in panels[used:]:
         axes.remove()
     counts = _counts(verdicts[problem])
     panels[0].figure.suptitle(f"{look.name[4:].capitalize()}: {counts}")

@@ -108,7 +108,7 @@ def _trained(params: WideNetParams, data: fl.Dataset, config: Config) -> fl.Run:
 
 
 def study(config: Config) -> Result:
-    """Trains the network, and holds its losses against PyTorch's."""
+    """Trains the network, and compares its losses with PyTorch's."""
     start, data = initial_params(), fl.Dataset(*map(jnp.asarray, neuromatch_data()))
     alone, given = None, (start, data)
     processes = jax.process_count()

@@ -8,14 +8,14 @@ import numpy as np
 from matplotlib.axes import Axes
 
 import funclearn as fl
-from experiments.harness import Outcome, Plot, Table, style
+from experiments.harness import Outcome, Plot, Table, number, style
 from experiments.wide_net.chapter import Config, study
 from funclearn import plots
 from funclearn.models import WideNetParams, wide_net
 
 
 def run(config: Config) -> Outcome:
-    """Trains the network, and holds its losses and parameters against PyTorch's."""
+    """Trains the network, and compares its losses and parameters with PyTorch's."""
     result = study(config)
     data, start, trained, torch_losses, torch_params, differences, alone = result
     losses, params = trained.history.loss, trained.state.params
@@ -71,8 +71,9 @@ def _beside_one_device(run: fl.Run, alone: fl.Run, where: str) -> str:
         return f"{where} the run has the bits that it has on one: SHA-256 {hashes[0]}."
     apart = np.max(np.abs(run.history.loss / alone.history.loss - 1))
     return (
-        f"{where} the losses differ from those on one by at most {apart:.1e} of their "
-        f"size. SHA-256 of losses and parameters: {hashes[0]}, on one {hashes[1]}."
+        f"{where} the losses differ from those on one by at most "
+        f"{number(apart, 2)} of their size. SHA-256 of losses and parameters: "
+        f"{hashes[0]}, on one {hashes[1]}."
     )
 
 
@@ -89,7 +90,8 @@ def _beside_torch(differences: np.ndarray) -> str:
         return f"From epoch {np.argmin(finite) + 1} on the loss is no number."
     return (
         f"The losses of {len(differences)} epochs differ from PyTorch's by at most "
-        f"{differences.max():.1e} of their size, at epoch {differences.argmax() + 1}."
+        f"{number(differences.max(), 2)} of their size, at epoch "
+        f"{differences.argmax() + 1}."
     )
 
 

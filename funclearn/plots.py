@@ -127,7 +127,7 @@ def distributions(
         bins: how many bins between the extremes, or their edges in increasing order.
 
     Returns:
-        One line a sample: the share of it that each bin holds.
+        One line a sample, with the share of it that each bin holds.
 
     Raises:
         ValueError: if there are no samples, or one is empty.

@@ -96,7 +96,7 @@ class Encoder:
         """Makes inputs of the rows of a table, which needs no target.
 
         Returns:
-            The inputs, and the numbers of the rows that they belong to: rows with
+            The inputs, and the numbers of the rows that they belong to. Rows with
             missing cells are left out if `missing` is "drop".
 
         Raises:

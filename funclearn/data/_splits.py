@@ -115,7 +115,7 @@ def folds(key: PRNGKeyArray, dataset: Batch, n_folds: int) -> Bool[Array, "folds
         n_folds: number of folds, 2 to n.
 
     Returns:
-        One mask a fold, true for the rows that it holds out: every row once in all.
+        One mask a fold, true for the rows that it holds out, every row once in all.
 
     Raises:
         TypeError: if `n_folds` is not an integer known at trace time.

@@ -172,7 +172,7 @@ def latest(params: Params) -> Params:
         params: such as `run.state.params`, with averages or without.
 
     Returns:
-        What the model can be applied to: the parameters; of a model that takes notes
+        What the model can be applied to, the parameters; of a model that takes notes
         the `Noted` pair of both.
     """
     return own(params)

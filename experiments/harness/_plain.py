@@ -163,7 +163,7 @@ def _within(tolerance: Plain) -> str:
             return "-"
         case 0:
             return "exact"
-    return f"±\u00a0{number(tolerance, 2)}"
+    return f"±\u00a0{number(float(tolerance), 2)}"
 
 
 def computed_cell(published: Plain, computed: Plain) -> str:

@@ -216,7 +216,11 @@ def draw_mistakes(outputs: np.ndarray, judged: fl.Dataset, *panels: Axes) -> Non
         wrong = np.flatnonzero((judged.targets == target) & (sign * outputs < 0))
         worst = wrong[np.argsort(sign * outputs[wrong])][:count]
         for axes, one in zip(row, worst, strict=False):
-            _show(axes, judged.inputs[one], f"p = {number(_sigmoid(outputs[one]), 2)}")
+            _show(
+                axes,
+                judged.inputs[one],
+                f"p = {number(float(_sigmoid(outputs[one])), 2)}",
+            )
         for axes in row[len(worst) :]:
             _plain(axes)
         called = f"{len(wrong)} {PLURALS[target]} are called {PLURALS[1 - target]}"

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from experiments.harness import number
 from experiments.wide_net import Config, run
 from experiments.wide_net.chapter import TORCH_RUN
 
@@ -31,7 +32,7 @@ def test_whole_curve_is_that_of_pytorch(outcome, torch_run):
     assert len(expected) == 1847
     np.testing.assert_allclose(losses, expected, rtol=1e-5)
     largest = np.max(np.abs(losses / expected - 1))
-    assert any(f"at most {largest:.1e}" in finding for finding in outcome.findings)
+    assert any(f"at most {number(largest, 2)}" in finding for finding in outcome.findings)
 
 
 def test_parameters_are_listed_and_end_where_those_of_pytorch_do(outcome, torch_run):

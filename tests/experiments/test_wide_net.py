@@ -32,7 +32,8 @@ def test_whole_curve_is_that_of_pytorch(outcome, torch_run):
     assert len(expected) == 1847
     np.testing.assert_allclose(losses, expected, rtol=1e-5)
     largest = np.max(np.abs(losses / expected - 1))
-    assert any(f"at most {number(largest, 2)}" in finding for finding in outcome.findings)
+    said = f"at most {number(largest, 2)}"
+    assert any(said in finding for finding in outcome.findings)
 
 
 def test_parameters_are_listed_and_end_where_those_of_pytorch_do(outcome, torch_run):

@@ -65,9 +65,19 @@ def test_is_stored_as_it_was_written(name):
     ids = [cell["id"] for cell in notebook["cells"]]
     assert len(set(ids)) == len(ids)
     for cell in notebook["cells"]:
-        assert not cell["metadata"]
+        assert not {*cell["metadata"]} - {"mystnb"}
         if cell["cell_type"] == "code":
             assert cell["outputs"] == [] and cell["execution_count"] is None
+
+
+@every_notebook
+def test_every_figure_says_in_words_what_it_shows(name):
+    """Each in its own: what all figures have in common describes none of them."""
+    cells = [cell for cell in read(name).cells if "plt.subplots(" in cell.source]
+    texts = [cell.metadata["mystnb"]["image"]["alt"] for cell in cells]
+    assert len({*texts}) == len(texts) and all(
+        re.match(r"[A-Z].{19}", t) for t in texts
+    )
 
 
 @every_notebook

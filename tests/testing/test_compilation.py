@@ -93,8 +93,11 @@ def test_a_static_argument_without_a_lasting_hash(fails):
             return next(self.hashes)
 
     scaled = jax.jit(lambda settings, x: 2 * x, static_argnums=0)
-    message = fails(assert_compiles_once, scaled, (Settings(), 1.0))
-    assert "call 1 (counted from 0): the arguments are of the same types" in message
+    # Of 128 hashes JAX's table takes one for another: of several calls one is seen.
+    message = fails(assert_compiles_once, scaled, *[(Settings(), 1.0)] * 4)
+    assert re.search(
+        r"call \d \(counted from 0\): the arguments are of the same", message
+    )
 
 
 def test_a_function_among_the_leaves_is_static(fails):

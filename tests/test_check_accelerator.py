@@ -49,6 +49,7 @@ def test_a_bad_command_line_is_refused_in_one_line(options, part):
     assert line.endswith("; tools/check-accelerator --help shows the options.")
 
 
+@pytest.mark.slow
 def test_a_cpu_alone_is_refused_and_nothing_is_written(tmp_path):
     out = tmp_path / "out.json"
     line = refused(sys.executable, str(TOOL), str(out), JAX_PLATFORMS="cpu")

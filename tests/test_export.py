@@ -44,6 +44,7 @@ def wide_net_run(learning_rate, seed):
 
 
 @pytest.mark.parametrize("run", [linear_run, wide_net_run])
+@pytest.mark.slow
 def test_a_whole_run_lowers_for_every_platform_and_keeps_its_meaning(run):
     arguments = jnp.float32(1e-3), jnp.uint32(3)
     exported = export.export(jax.jit(run), platforms=PLATFORMS)(*arguments)

@@ -141,6 +141,7 @@ def test_rules_on_what_moves_see_no_notes():
     assert fl.fit(step, state, ROWS, epochs=3, stop=fl.stopping.gradient_norm(0.0))
 
 
+@pytest.mark.slow
 def test_reports_on_gradients_and_curvature_take_notes_as_constant():
     report = fl.gradients.compare(OBJECTIVE, init(KEY), ROWS, KEY, against=closed_form)
     assert report.verdict == "agrees"

@@ -25,6 +25,7 @@ def ran(script, *, seconds=300, **environment):
 
 
 @ON_A_CPU
+@pytest.mark.slow
 def test_the_trial_itself_passes():
     script = "from funclearn._trial import main; main()"
     child = ran(script, FUNCLEARN_TRIAL="1")

@@ -68,6 +68,7 @@ def only(outputs, source):
     return output.data
 
 
+@pytest.mark.slow
 def test_progress_is_one_plain_line_for_a_run_and_one_for_a_sweep(outputs):
     run, sweep = outputs[SETUP]
     for output, line in ((run, "epoch 9 / 9, loss "), (sweep, "lanes 3 / 3, best ")):

@@ -72,6 +72,7 @@ FUNCTIONS = {
 }
 
 
+@pytest.mark.slow
 def test_values_and_derivatives_are_the_same():
     """All functions in one program, plain and in segments."""
 

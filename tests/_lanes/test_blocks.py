@@ -32,6 +32,7 @@ def swept():
 
 
 @pytest.mark.parametrize("name", RUNS)
+@pytest.mark.slow
 def test_bits_of_a_lane_depend_on_no_other_lane(name):
     run = run_of(name)
     result = sweep(run, {"learning_rate": RATES}).result

@@ -76,6 +76,7 @@ def ran(script, *, seconds=300, **environment):
 
 
 @ON_A_CPU
+@pytest.mark.slow
 def test_a_run_that_makes_its_own_start_does_not_end_the_process():
     script = SCRIPT
     for name, run in RUNS.items():
@@ -87,6 +88,7 @@ def test_a_run_that_makes_its_own_start_does_not_end_the_process():
 
 
 @ON_A_CPU
+@pytest.mark.slow
 def test_cross_validation_of_such_a_run_does_not_end_the_process():
     script = f"""{SCRIPT}
 held_out = fl.data.folds(jax.random.key(3), line, 3)
@@ -104,6 +106,7 @@ print(validation.cross_validate(
 
 
 @ON_A_CPU
+@pytest.mark.slow
 def test_random_programs_do_not_end_the_process_and_agree():
     told = marks.outcomes(0, 40)
     assert len(told) == 40
@@ -124,6 +127,7 @@ def test_what_is_dropped_need_not_be_possible():
 
 
 @ON_A_CPU
+@pytest.mark.slow
 def test_an_unused_argument_would_end_it():
     """The reason for all this: where XLA has mended it, the precautions can go."""
     script = """
@@ -138,6 +142,7 @@ jax.jit(program, keep_unused=True)(jnp.ones(4))
     assert ran(script).returncode != 0
 
 
+@pytest.mark.slow
 def test_lanes_may_draw_and_sort_before_they_loop():
     objective = fl.make_objective(fl.models.linear, fl.losses.mse)
     optimizer = optax.sgd(1e-2)

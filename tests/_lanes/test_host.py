@@ -244,6 +244,7 @@ def ran_on_a_terminal(arguments):
         ("5000", "400000", "cross_validate", "catch", "shown"),
     ],
 )
+@pytest.mark.slow
 def test_ctrl_c_is_answered_within_a_second(lanes, trips, kind, catch, progress):
     started = time.monotonic()
     ended = ran_on_a_terminal(

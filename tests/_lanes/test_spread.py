@@ -28,6 +28,7 @@ def mesh_of(number):
     ("name", "numbers"),
     [(name, (1, 2, 4, 8) if name == "line that stops" else (2,)) for name in RUNS],
 )
+@pytest.mark.slow
 def test_lanes_have_the_same_bits_on_any_number_of_devices(name, numbers):
     run, grid = run_of(name), {"learning_rate": RATES}
     alone = sweep(run, grid, block_size=2)
@@ -132,6 +133,7 @@ def test_a_lost_process_is_told(monkeypatch, folder, advice):
         exchange(results, Spread(processes=2, folder=folder))
 
 
+@pytest.mark.slow
 def test_lanes_have_the_same_bits_in_all_processes(tmp_path):
     program = f"""
         from funclearn import devices

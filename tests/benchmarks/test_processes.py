@@ -11,6 +11,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 
+@pytest.mark.slow
 def test_a_run_whose_processes_are_killed_gets_to_the_same_bits(capsys):
     (line,) = processes.lines(5, 0)
     told = {name: int(str(n)) for name, n in line.outcomes.items()}

@@ -109,6 +109,7 @@ def test_bad_options_end_in_one_line(capsys, options, part):
     assert line.startswith("error: ") and part in line
 
 
+@pytest.mark.slow
 def test_what_is_measured_stands_beside_what_is_predicted(capsys):
     options = "line --devices 1 2 --processes 1 --rows 16 --rows-per-device 4"
     assert main([*options.split(), "--latency", "1e-6", "--bandwidth", "1e12"]) == 0

@@ -73,6 +73,7 @@ STATES = {
 
 
 @pytest.mark.parametrize("name", STATES)
+@pytest.mark.slow
 def test_states_come_back_to_the_bit(tmp_path, name):
     state = STATES[name]()
     save(tmp_path, state, step=1)
@@ -134,6 +135,7 @@ TREES = st.recursive(
     suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture],
 )
 @hypothesis.given(state=TREES, more=TREES)
+@pytest.mark.slow
 def test_any_pytree_comes_back_to_the_bit(tmp_path, state, more):
     save(tmp_path, state, step=0, more=more)
     got = read(tmp_path, state, more_like=more)

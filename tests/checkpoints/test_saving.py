@@ -201,6 +201,7 @@ def child(folder, first=0, by=1, count=10**6):
 
 
 @posix
+@pytest.mark.slow
 def test_what_was_said_to_be_saved_outlasts_a_kill(tmp_path):
     rng, acknowledged = np.random.default_rng(0), -1
     for _ in range(2):
@@ -221,6 +222,7 @@ def test_what_was_said_to_be_saved_outlasts_a_kill(tmp_path):
 
 
 @posix
+@pytest.mark.slow
 def test_two_processes_may_save_in_one_folder(tmp_path):
     with child(tmp_path, 0, 2, 30) as even, child(tmp_path, 1, 2, 30) as odd:
         while None in (even.poll(), odd.poll()):

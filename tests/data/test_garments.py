@@ -13,6 +13,7 @@ def drawn():
     return jax.device_get(fl.data.garments(jax.random.key(0), 3000))
 
 
+@pytest.mark.slow
 def test_form_is_that_of_the_photographs(drawn):
     images, labels = drawn
     assert images.shape == (3000, 28, 28)

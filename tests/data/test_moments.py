@@ -57,6 +57,7 @@ def test_columns_of_numpy_are_scaled_in_float64(column):
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+@pytest.mark.slow
 def test_half_precision_is_no_coarser_than_its_numbers(dtype):
     column = jnp.asarray([100.0, 100.5, 101.0, 102.0, 101.5], dtype)
     _, deviation, offsets = exact(np.asarray(column, np.float64))
@@ -101,6 +102,7 @@ def test_what_is_not_finite_stays_that_beside_others():
 
 @pytest.mark.parametrize("kind", [np.asarray, jnp.asarray], ids=["NumPy", "JAX"])
 @pytest.mark.parametrize("shape", [(9,), (9, 2)], ids=str)
+@pytest.mark.slow
 def test_weighted_moments_are_scikit_learns(kind, shape):
     rng = np.random.default_rng(0)
     rows = (50 + rng.normal(size=shape)).astype(np.float32)

@@ -240,6 +240,7 @@ def of_single_operations(columns):
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "int32"])
 @pytest.mark.parametrize("shape", [(11,), (1000,), (17, 7), (9, 3, 2)], ids=str)
+@pytest.mark.slow
 def test_what_is_compiled_together_has_the_bits_of_single_operations(
     shape, dtype, float64
 ):
@@ -261,6 +262,7 @@ def test_what_is_compiled_together_has_the_bits_of_single_operations(
 
 
 @pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.slow
 def test_standardising_is_differentiated_and_mapped(compiled, float64):
     def cubes(inputs):
         scaled, _ = fl.data.standardise(fl.Dataset(inputs, jnp.zeros(6)))
@@ -411,6 +413,7 @@ SHAPES = {
 
 
 @pytest.mark.parametrize("call, message", SHAPES.values(), ids=SHAPES)
+@pytest.mark.slow
 def test_a_scaler_is_refused_where_shapes_differ(call, message):
     # Whatever NumPy's rules would make of the shapes.
     with (

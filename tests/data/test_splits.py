@@ -42,6 +42,7 @@ def pairs(dataset):
 @given(n_rows=st.integers(2, 5), fraction=st.floats(0.01, 0.99), seed=seeds)
 @example(n_rows=11, fraction=0.2, seed=0)
 @example(n_rows=100, fraction=0.29, seed=0)  # 0.29 * 100 is 28.999999999999996
+@pytest.mark.slow
 def test_split_is_a_partition(n_rows, fraction, seed):
     n_validation = int(fraction * n_rows)
     assume(n_validation > 0)
@@ -53,6 +54,7 @@ def test_split_is_a_partition(n_rows, fraction, seed):
     assert [pairs(train), pairs(validation)] == [pairs(part) for part in again]
 
 
+@pytest.mark.slow
 def test_every_row_validates_equally_often():
     keys = jax.random.split(jax.random.key(0), 2000)
     validation = jax.vmap(lambda key: fl.data.split(key, numbered(11))[1].inputs)(keys)
@@ -72,6 +74,7 @@ def test_split_and_batches_take_any_pytree_of_arrays():
 
 @properties
 @given(n_rows=st.integers(1, 6), data=st.data(), seed=seeds)
+@pytest.mark.slow
 def test_batches_hold_every_row_once(n_rows, data, seed):
     size = data.draw(st.integers(1, n_rows))
     key = jax.random.key(seed)
@@ -237,6 +240,7 @@ def assert_rows(part, rows):
     assert jnp.array_equal(part["value"][0][:, 1], rows)
 
 
+@pytest.mark.slow
 def test_parts_and_batches_are_slices_of_one_permutation():
     order = np.asarray(jax.random.permutation(KEY, 9))
     train, validation = fl.data.split(KEY, keyed(9), 0.4)
@@ -381,6 +385,7 @@ print(len(cases))
 """
 
 
+@pytest.mark.slow
 def test_rows_are_drawn_from_leaves_on_several_devices():
     flags = "--xla_force_host_platform_device_count=4"
     result = subprocess.run(

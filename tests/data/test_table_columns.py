@@ -139,6 +139,7 @@ cells = st.one_of(
 @pytest.mark.parametrize("name", READERS)
 @properties
 @given(late=st.lists(st.tuples(cells, cells), min_size=1, max_size=4))
+@pytest.mark.slow
 def test_random_cells_are_the_same_whoever_reads(name, late):
     """The first rows let a library read; what comes then it may not understand."""
     rows = [("1.5", "2")] * 101 + late

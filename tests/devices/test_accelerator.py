@@ -78,6 +78,7 @@ def drawn(state, batch):
     return state._replace(step=state.step + 1), info
 
 
+@pytest.mark.slow
 def test_what_is_drawn_is_what_a_cpu_draws():
     def ran(n):
         data = fl.Dataset(DATA.inputs, np.arange(len(DATA.targets)))
@@ -101,6 +102,7 @@ def test_what_is_drawn_is_what_a_cpu_draws():
         np.testing.assert_allclose(close, normal, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_blocks_make_the_same_bits_on_any_number_of_devices():
     step, state = begin(optax.adam(0.01), fl.models.mlp((3, 8, 1)), blocks=8)
     data = DATA._replace(targets=DATA.targets[:, None])

@@ -108,6 +108,7 @@ for options in ({}, {"batch_size": 256}, {"blocks": 256}):
 """
 
 
+@pytest.mark.slow
 def test_256_devices_tell_each_other_no_more():
     many = started("-c", MANY, devices=256)
     try:

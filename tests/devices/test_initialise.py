@@ -124,6 +124,7 @@ def test_the_environment_tells_the_place(monkeypatch):
         devices.initialise()
 
 
+@pytest.mark.slow
 def test_others_that_do_not_come_and_a_taken_port_are_errors():
     address = free_address()
     script = started("-c", ALONE, address)
@@ -136,6 +137,7 @@ def test_others_that_do_not_come_and_a_taken_port_are_errors():
     assert late.startswith("RuntimeError") and "before the first operation" in late
 
 
+@pytest.mark.slow
 def test_two_processes_end_in_order_whoever_is_last(tmp_path, monkeypatch):
     # Within a pod JAX warns, unless it may ask the API of Kubernetes.
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
@@ -146,6 +148,7 @@ def test_two_processes_end_in_order_whoever_is_last(tmp_path, monkeypatch):
         assert "must be called once" in one.out and "Check failure" not in one.error
 
 
+@pytest.mark.slow
 def test_all_processes_are_told_what_differs(tmp_path):
     scripts = [tmp_path / "one.py", tmp_path / "two.py"]
     for script, end in zip(scripts, ("", "# changed"), strict=True):

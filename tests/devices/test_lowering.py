@@ -74,6 +74,7 @@ def test_a_run_over_devices_lowers_for_other_platforms(n, way):
         assert "stablehlo.all_" not in text
 
 
+@pytest.mark.slow
 def test_what_is_lowered_is_the_run():
     """Called on devices that are here, for which it was lowered too."""
     run, state = begun(batch_size=8)

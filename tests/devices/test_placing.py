@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 from jax.sharding import NamedSharding
 from jax.sharding import PartitionSpec as P
 
@@ -11,6 +12,7 @@ from funclearn.devices import _placing
 from tests.processes import run_in_processes
 
 
+@pytest.mark.slow
 def test_a_run_in_two_processes_is_that_in_one():
     run_in_processes("""
         import jax.numpy as jnp

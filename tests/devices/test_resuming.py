@@ -30,6 +30,7 @@ def ran(n, epochs, folder=None, *, data=DATA, begun=None, train=None, **options)
 
 
 @pytest.mark.parametrize("batch_size", [None, 5])
+@pytest.mark.slow
 def test_a_run_goes_on_where_there_are_other_devices(tmp_path, batch_size):
     options = {"batch_size": batch_size, "begun": begin()}
     wanted = ran(None, 10, **options)
@@ -64,6 +65,7 @@ def test_other_rows_are_told_from_these_on_any_devices(tmp_path):
             ran(n, 2, tmp_path, data=other, begun=begun)
 
 
+@pytest.mark.slow
 def test_a_run_of_shards_goes_on_where_there_are_other_devices(tmp_path):
     np.save(tmp_path / "inputs-a.npy", INPUTS)
     np.save(tmp_path / "targets-a.npy", np.asarray(DATA.targets))
@@ -92,6 +94,7 @@ def leave(report):
         os._exit(0)
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_in_other_processes_to_the_same_bits(tmp_path):
     whole = in_blocks(None, 9)
     folder = tmp_path / "run"
@@ -144,6 +147,7 @@ def in_parts(n, epochs, folder=None, **options):
     return fl.running.run(step, state, train, epochs=epochs, **kept)
 
 
+@pytest.mark.slow
 def test_a_state_in_parts_goes_on_in_other_processes(tmp_path):
     folder = tmp_path / "run"
     in_parts(8, 4, folder)

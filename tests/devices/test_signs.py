@@ -45,6 +45,7 @@ def test_who_gives_no_sign_is_told(ends, told):
     assert not watching.is_alive()
 
 
+@pytest.mark.slow
 def test_two_who_give_signs_wait_until_one_goes(ends, told):
     found, there = told
     # The second has more patience, as one that has much to do gives signs late.

@@ -16,6 +16,7 @@ def fitted(n, data=DATA, **options):
 
 
 @pytest.mark.parametrize("batch_size", [None, 5, 8])
+@pytest.mark.slow
 def test_curves_are_those_of_one_device(batch_size):
     evaluate = fl.make_evaluation(fl.models.affine(3), fl.losses.mse)
     options = {"batch_size": batch_size, "evaluate": evaluate, "validation": DATA}
@@ -36,6 +37,7 @@ def rows_of(state, batch):
     return state._replace(step=state.step + 1), info
 
 
+@pytest.mark.slow
 def test_orders_of_minibatches_are_those_of_one_device():
     def orders(n, batch_size):
         data = fl.Dataset(DATA.inputs, np.arange(len(DATA.targets)))
@@ -62,6 +64,7 @@ def test_a_batch_has_no_more_rows_than_exist():
         fitted(COUNTS[-1], batch_size=38)
 
 
+@pytest.mark.slow
 def test_noise_is_that_of_one_device():
     """Gaussian noise and masks of dropout, of the rows that exist, bit for bit."""
 
@@ -83,6 +86,7 @@ def test_noise_is_that_of_one_device():
             np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.slow
 def test_a_run_with_noise_is_that_of_one_device():
     begun = begin(input_noise=0.3)
     wanted, quiet = fitted(None, begun=begun), fitted(None)

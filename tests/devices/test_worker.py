@@ -117,6 +117,7 @@ def test_nobody_waits_for_a_process_that_failed(tmp_path):
     assert survivor.status in (75, -signal.SIGABRT), survivor.error
 
 
+@pytest.mark.slow
 def test_nobody_waits_for_a_process_that_stands_still(tmp_path):
     script, address = written("SIGSTOP", tmp_path), free_address()
     workers = [started(script, address, number) for number in (0, 1)]

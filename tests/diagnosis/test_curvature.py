@@ -67,6 +67,7 @@ def test_an_eigenvalue_lies_within_the_error(stability, spectrum, products, floa
         np.testing.assert_allclose(found.smallest, truth[0], atol=1e-3 * scale)
 
 
+@pytest.mark.slow
 def test_lanczos_finds_both_ends_for_a_network(fl, stability):
     model = fl.models.mlp((1, 30, 1))
     objective = fl.make_objective(model, fl.losses.mse)
@@ -230,6 +231,7 @@ def test_refuses_parameters_without_eigenvalues(stability, params, error, messag
 
 @pytest.mark.parametrize("size", [3, 100], ids=["dense", "lanczos"])
 @pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.slow
 def test_an_objective_does_not_outlive_its_curvatures(fl, size, compiled):
     def objective(params, batch, key):
         del key

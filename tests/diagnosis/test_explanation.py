@@ -36,6 +36,7 @@ def blown_up(
     )
 
 
+@pytest.mark.slow
 def test_explains_the_sources_explosion(fl, line, readings):
     _, found = blown_up(fl, line, readings["raw"], 1e-2)
     # The book's loop in single precision.
@@ -58,6 +59,7 @@ def test_explains_the_sources_explosion(fl, line, readings):
         assert part in str(found)
 
 
+@pytest.mark.slow
 def test_what_it_suggests_works(fl, line, readings):
     _, found = blown_up(fl, line, readings["raw"], 1e-2)
     assert blown_up(fl, line, readings["raw"], found.suggestion)[1] is None
@@ -70,6 +72,7 @@ def test_what_it_suggests_works(fl, line, readings):
     "momentum, nesterov, batch_size",
     [(0.0, False, None), (0.0, False, 4), (0.9, False, None), (0.9, True, None)],
 )
+@pytest.mark.slow
 def test_the_last_good_parameters_have_the_lowest_loss(
     fl, stability, line, readings, batch_size, momentum, nesterov, line_hessian
 ):
@@ -137,6 +140,7 @@ def test_blames_a_start_that_is_not_finite(fl, line, readings):
     assert "initial parameters" in str(found)
 
 
+@pytest.mark.slow
 def test_blames_a_gradient_that_is_not_finite(fl):
     def root(params, batch, key):
         return jnp.sqrt(jnp.sum(params**2)) + 0 * jnp.sum(batch)
@@ -147,6 +151,7 @@ def test_blames_a_gradient_that_is_not_finite(fl):
     assert "logarithms" in str(found)
 
 
+@pytest.mark.slow
 def test_looks_elsewhere_where_the_rate_is_below_the_limit(fl):
     def cliff(params, batch, key):
         # Flat, and far out ever steeper: a momentum that is not said carries it there.
@@ -165,6 +170,7 @@ def test_looks_elsewhere_where_the_rate_is_below_the_limit(fl):
 @pytest.mark.parametrize(
     "columns, advice", [(1, "by 54.2"), (2, "by their root mean squares")]
 )
+@pytest.mark.slow
 def test_advises_one_scale_a_column(fl, readings, columns, advice):
     model = fl.models.affine(columns)
     start = fl.models.LinearParams(jnp.ones(columns), jnp.zeros(()))
@@ -196,6 +202,7 @@ def test_refuses_what_is_no_rate(name, value, error, message, made, explain_noth
         explain_nothing(**{name: value})(made([1.0, 2.0]))
 
 
+@pytest.mark.slow
 def test_notices_arguments_that_are_not_those_of_the_run(fl, line, readings):
     optimizer = optax.sgd(1e-3)
     state = fl.init_state(KEY, line[1], optimizer)
@@ -215,6 +222,7 @@ def test_notices_arguments_that_are_not_those_of_the_run(fl, line, readings):
         explain()
 
 
+@pytest.mark.slow
 def test_a_run_that_stays_at_its_optimum_needs_no_explanation(fl, line, readings):
     data = readings["scaled"]
     best = np.polyfit(np.asarray(data.inputs), np.asarray(data.targets), 1)
@@ -237,6 +245,7 @@ def test_a_run_that_stays_at_its_optimum_needs_no_explanation(fl, line, readings
     assert explained == diverged <= 1
 
 
+@pytest.mark.slow
 def test_explains_parameters_that_are_not_finite(fl, line, readings):
     run, found = blown_up(fl, line, readings["raw"], 1e37, epochs=1)
     assert np.isfinite(run.history.loss).all()
@@ -257,6 +266,7 @@ def test_explains_a_curvature_beyond_the_precision(fl):
     assert str(dataclasses.replace(found, cause="learning rate", limit=0.0))
 
 
+@pytest.mark.slow
 def test_explains_classification(fl):
     inputs = 100 * jax.random.normal(KEY, (20, 3))
     data = fl.Dataset(inputs, jnp.arange(20) % 4)
@@ -271,6 +281,7 @@ def test_explains_classification(fl):
 
 
 @pytest.mark.parametrize("kind", ["tokens", "dictionary"])
+@pytest.mark.slow
 def test_explains_inputs_that_cannot_be_scaled(fl, kind):
     tokens = jnp.arange(20) % 4
     inputs = tokens if kind == "tokens" else {"token": tokens, "weight": jnp.ones(20)}
@@ -300,6 +311,7 @@ def bowl():
     return objective, traces
 
 
+@pytest.mark.slow
 def test_what_explained_a_run_does_not_outlive_it(fl):
     def references():
         problem = bowl()[0], jnp.ones(3)
@@ -337,6 +349,7 @@ def test_a_second_explanation_compiles_nothing_again(fl):
     assert str(found[0]) == str(found[2])
 
 
+@pytest.mark.slow
 def test_explains_parameters_that_look_ahead(fl):
     objective, _ = bowl()
     optimizer = optax.lookahead(optax.sgd(10.0), sync_period=3, slow_step_size=0.5)

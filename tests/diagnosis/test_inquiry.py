@@ -182,6 +182,7 @@ CASES: list[tuple[str, str, dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize("cause, part, settings", CASES)
+@pytest.mark.slow
 def test_names_the_cause(cause, part, settings):
     _, found = explained(**settings)
     assert found is not None
@@ -211,6 +212,7 @@ def test_every_cause_is_reached():
         ("clipped", 300.0, 0.0),
     ],
 )
+@pytest.mark.slow
 def test_following_the_advice_ends_the_divergence(name, rate, momentum):
     _, found = explained(rate, name=name, momentum=momentum)
     assert found is not None
@@ -299,6 +301,7 @@ def test_steps_by_hand_dictionaries_and_integers(columns):
     assert again[-1] < again[0]
 
 
+@pytest.mark.slow
 def test_newtons_method_that_goes_too_far():
     def objective(params, batch, key):
         del key
@@ -339,6 +342,7 @@ def test_says_that_it_cannot_tell():
     assert "cannot be told" in str(found)
 
 
+@pytest.mark.slow
 def test_a_momentum_that_was_not_given_is_no_curvature_elsewhere():
     optimizer = optax.sgd(0.2 / LARGEST, 1.3)
     step = make_train_step(squares, optimizer)

@@ -59,6 +59,7 @@ def test_smoothing_leaves_a_monotone_curve_where_it_is_but_for_its_ends(smoothin
 
 
 @pytest.mark.parametrize("epochs", SIZES)
+@pytest.mark.slow
 def test_the_error_of_a_change_is_that_of_many_draws(smoothing, epochs):
     noise = np.random.default_rng(2).normal(size=(1000, epochs))
     changes = []

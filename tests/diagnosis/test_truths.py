@@ -320,6 +320,7 @@ def test_the_unit_of_a_loss_does_not_decide(judge, answers, first):
             assert (name, other.cause) == (name, answers[name].cause)
 
 
+@pytest.mark.slow
 def test_a_metric_that_should_rise_is_one_that_should_fall_upside_down(judge):
     for place, (name, case) in enumerate(CASES.items()):
         if len(case) > 2 and case[0] != DIVERGED and not isinstance(case[2], dict):

@@ -259,6 +259,7 @@ def test_final_parameters_that_are_not_finite_have_diverged(fl, line, made):
     assert (verdict.kind, verdict.cause) == ("diverged", "parameters not finite")
 
 
+@pytest.mark.slow
 def test_sees_overfitting_where_validation_is_cleaner_than_training(fl):
     model, key = fl.models.mlp((1, 32, 1)), jax.random.key(3)
     train = fl.data.noisy_sine(key, 60, 1.5)
@@ -280,6 +281,7 @@ def test_sees_overfitting_where_validation_is_cleaner_than_training(fl):
 
 
 @pytest.mark.parametrize("epochs", [12, 20, 30])
+@pytest.mark.slow
 def test_no_minimum_is_picked_out_of_noise(fl, epochs, made):
     fall = np.exp(-np.arange(epochs) / 3)
     random = np.random.default_rng(0)
@@ -376,6 +378,7 @@ def test_two_validation_rows_never_tell(fl, line, readings, seed):
 @pytest.mark.parametrize(
     "rows, epochs, kind", [(20, 4000, "overfitting"), (500, 1000, "healthy")]
 )
+@pytest.mark.slow
 def test_judges_a_network_on_few_rows_and_on_many(fl, rows, epochs, kind):
     model = fl.models.mlp((1, 32, 1)) if rows == 20 else fl.models.mlp((1, 6, 1))
     data = fl.data.noisy_sine(KEY, rows + 300, noise=0.5 if rows == 20 else 0.25)
@@ -393,6 +396,7 @@ def test_judges_a_network_on_few_rows_and_on_many(fl, rows, epochs, kind):
     assert fl.diagnosis.diagnose(run, validation).kind == kind
 
 
+@pytest.mark.slow
 def test_hardly_any_healthy_run_is_called_overfitting(fl, line, made):
     objective, start = line
     evaluate = fl.make_evaluation(fl.models.linear, fl.losses.mse)

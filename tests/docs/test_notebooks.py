@@ -35,6 +35,7 @@ def test_they_are_there():
 
 
 @every_notebook
+@pytest.mark.slow
 def test_runs(name, tmp_path, monkeypatch):
     """In a folder of its own, with this copy of the library."""
     paths = str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])

@@ -36,6 +36,7 @@ def plain(example, batch_size):
 
 
 @pytest.mark.parametrize("batch_size", [None, 5])
+@pytest.mark.slow
 def test_four_devices_train_as_one_does(example, batch_size):
     run = example["train"](4, EPOCHS, batch_size)
     for leaf in jax.tree.leaves((run.state.params, run.state.opt_state[0].mu)):
@@ -59,6 +60,7 @@ def sharded(example):
     return mesh, state, fl.data.noisy_sine(jax.random.key(2))
 
 
+@pytest.mark.slow
 def test_rules_records_and_resumed_runs_keep_the_layout(example, tmp_path):
     mesh, state, data = sharded(example)
     stop = fl.stopping.relative_change(1e-9) | fl.stopping.patience(9, on="loss")

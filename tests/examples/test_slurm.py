@@ -128,6 +128,7 @@ def test_a_loss_begins_the_job_anew_ten_times_at_most(batch, status, restarts, a
     assert ended.returncode == (0 if again else status)
 
 
+@pytest.mark.slow
 def test_a_job_that_lost_a_process_trains_to_the_end(batch, tmp_path):
     lost = tmp_path / "lost"
     ended, requeued = batch(TRAIN, lost, restarts=0)

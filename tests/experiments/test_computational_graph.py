@@ -33,6 +33,7 @@ def paths(outcome, output):
     return {row[0]: row[-1] for row in table.rows if row[0].startswith(f"d{output}/")}
 
 
+@pytest.mark.slow
 def test_function_of_ones_own_is_drawn(own):
     config = Config(function=f"{own}:product", x=2.0, y=3.0, z=-5.0, points=2)
     outcome = run(config)

@@ -122,6 +122,7 @@ def test_impossible_settings_are_refused():
 
 
 @pytest.mark.parametrize("name", OWNERS)
+@pytest.mark.slow
 def test_default_settings_meet_every_published_figure(name):
     experiment = describe(name)
     outcome = experiment.run(experiment.config_type())

@@ -41,6 +41,7 @@ def visible(page, part):
 
 
 @pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.slow
 def test_it_takes_the_place_of_the_still_figure(chromium, path, width):
     with opened(chromium, path, width=width) as page:
         assert all(visible(page, ".live"))
@@ -156,6 +157,7 @@ def limit_of(x, momentum):
 
 @pytest.mark.parametrize("scale", range(3))
 @pytest.mark.parametrize("faster", range(4))
+@pytest.mark.slow
 def test_every_position_shows_what_descent_leads_to(thermometer, scale, faster):
     place, x, momentum = thermometer, [*SCALES.values()][scale], MOMENTA[faster]
     readings = place.get_by_role("radio")

@@ -65,6 +65,7 @@ def reference(function):
 
 
 @pytest.mark.parametrize("function", [*FORMULAS, every_operation])
+@pytest.mark.slow
 def test_evaluator_agrees_with_jax(page, function, float64):
     draws = np.random.default_rng(0)
     count = len(inspect.signature(function).parameters)

@@ -107,6 +107,7 @@ def presses(place, label, keys):
         yield
 
 
+@pytest.mark.slow
 def test_losses_of_the_degree_are_those_of_numpy(page, fits):
     place = page.locator("#overfitting-choose_degree")
     at = {"Training points": 0, "Degree": 0, "Penalty": 0}

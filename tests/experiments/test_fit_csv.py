@@ -79,6 +79,7 @@ def test_default_file_is_made_as_its_docstring_says():
     np.testing.assert_array_equal(np.array(rows, float), expected)
 
 
+@pytest.mark.slow
 def test_linear_parameters_are_those_of_least_squares(tmp_path):
     config = Config(csv=plane(tmp_path / "plane.csv"), target="range (m)")
     fit, outcome = fitted(config)
@@ -111,6 +112,7 @@ def test_polynomial_is_that_of_least_squares(tmp_path):
 
 
 @pytest.mark.parametrize("model", ["linear", "polynomial", "mlp"])
+@pytest.mark.slow
 def test_errors_are_those_of_scikit_learn(tmp_path, model):
     config = Config(csv=wave(tmp_path / "wave.csv"), target="y", model=model, epochs=50)
     fit, outcome = fitted(config)
@@ -122,6 +124,7 @@ def test_errors_are_those_of_scikit_learn(tmp_path, model):
         assert r_squared == pytest.approx(r2_score(targets, predictions))
 
 
+@pytest.mark.slow
 def test_losses_are_errors_in_the_units_of_the_file(tmp_path):
     path = plane(tmp_path / "plane.csv")
     config = Config(csv=path, target="range (m)", epochs=10)
@@ -131,6 +134,7 @@ def test_losses_are_errors_in_the_units_of_the_file(tmp_path):
         assert after.sides[name].losses[-1] == pytest.approx(side.error(), rel=1e-5)
 
 
+@pytest.mark.slow
 def test_only_a_curved_model_explains_a_wave(tmp_path):
     path = wave(tmp_path / "wave.csv")
     explained = {}
@@ -141,6 +145,7 @@ def test_only_a_curved_model_explains_a_wave(tmp_path):
     assert explained["mlp"] > 0.99
 
 
+@pytest.mark.slow
 def test_equal_targets_leave_nothing_to_explain(tmp_path):
     path = write(tmp_path / "flat.csv", ("x", "y"), [(x, 7) for x in range(10)])
     fit, _ = fitted(Config(csv=path, target="y", epochs=3))
@@ -151,6 +156,7 @@ ODD = ("price, $_{", 'the "size"\nin [m]', "größe %s <b>")
 
 
 @pytest.mark.parametrize("inputs", [ODD[:1], ODD[:2]])
+@pytest.mark.slow
 def test_odd_names_are_shown_as_they_are(command, tmp_path, capsys, inputs):
     path = plane(tmp_path / "odd.csv", header=ODD)
     options = ("--csv", path, "--target", ODD[2], "--inputs", *inputs, "--epochs", 3)
@@ -229,6 +235,7 @@ def huber(residuals, bound):
 @pytest.mark.parametrize(
     ("loss", "name"), [("mae", "Mean absolute error"), ("huber", "Huber loss")]
 )
+@pytest.mark.slow
 def test_other_losses_are_reported_beside_the_mean_squared_error(tmp_path, loss, name):
     path = plane(tmp_path / "plane.csv")
     config = Config(csv=path, target="range (m)", loss=loss, epochs=20)
@@ -263,6 +270,7 @@ def collinear(path):
     return write(path, header, np.column_stack(columns).tolist())
 
 
+@pytest.mark.slow
 def test_what_the_rows_leave_open_is_no_number(tmp_path):
     """Adding t (2 a - b - sum) changes no prediction, nor does moving the constant."""
     outcome = run(Config(csv=collinear(tmp_path / "a.csv"), target="y", epochs=1500))
@@ -297,6 +305,7 @@ LONGLEY = """employed deflator gnp unemployed forces population year
 """
 
 
+@pytest.mark.slow
 def test_parameters_far_from_least_squares_are_remarked_on(tmp_path):
     path = tmp_path / "longley.dat"
     path.write_text(LONGLEY)
@@ -308,6 +317,7 @@ def test_parameters_far_from_least_squares_are_remarked_on(tmp_path):
     assert any("training had not ended" in one for one in outcome.findings)
 
 
+@pytest.mark.slow
 def test_other_losses_are_not_held_to_least_squares(tmp_path):
     path = tmp_path / "longley.dat"
     path.write_text(LONGLEY)
@@ -325,6 +335,7 @@ def blobs(path, names):
 
 
 @pytest.mark.parametrize("names", [("cat", "dog", "eel"), (3, 5, 7)])
+@pytest.mark.slow
 def test_classes_are_told_apart(tmp_path, names):
     path = blobs(tmp_path / "blobs.csv", names)
     config = Config(
@@ -402,6 +413,7 @@ def test_missing_cells_and_categories_are_learned_from_training_rows(tmp_path):
     np.testing.assert_allclose(others.inputs[others.targets % 5 == 0, 2], known.mean())
 
 
+@pytest.mark.slow
 def test_a_model_is_saved_loaded_and_asked_for_predictions(command, tmp_path):
     path = plane(tmp_path / "plane.csv")
     new = write(
@@ -449,6 +461,7 @@ def test_a_table_to_predict_for_is_looked_at_before_the_training(
     assert message.format(new) in line
 
 
+@pytest.mark.slow
 def test_the_page_does_not_grow_with_the_rows(tmp_path):
     path = plane(tmp_path / "many.csv", rows=100_000)
     config = Config(csv=path, target="range (m)", epochs=1)
@@ -507,6 +520,7 @@ def test_nonsense_is_refused_in_one_line(settings, message):
         ({"epochs": 1500}, "changed by less than 0.1% of itself"),
     ],
 )
+@pytest.mark.slow
 def test_sentences_are_about_the_run(settings, said):
     outcome = run(Config(**settings))
     assert any(said in one for one in outcome.findings), outcome.findings

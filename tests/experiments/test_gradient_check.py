@@ -78,6 +78,7 @@ def test_swapped_arguments_give_the_tampered_gradient():
 
 @pytest.mark.parametrize("model", ["line", "wide net"])
 @pytest.mark.parametrize("readings", ["raw", "scaled"])
+@pytest.mark.slow
 def test_right_gradient_is_that_of_autodiff(model, readings):
     params, data = chapter.pose(Setting(model, readings, "float32"), Config())
     value_and_grad = fl.gradients.autodiff(chapter.OBJECTIVES[model])

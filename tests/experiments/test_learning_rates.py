@@ -40,6 +40,7 @@ def words(outcome):
             yield from (axes.get_xlabel(), axes.get_ylabel())
 
 
+@pytest.mark.slow
 def test_limit_is_that_of_the_normal_equations(own, ran):
     (_, x), (_, result) = own, ran
     design = np.stack([x, np.ones_like(x)], axis=1)

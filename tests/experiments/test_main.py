@@ -19,6 +19,7 @@ def _python(*arguments):
     ("option", "parts"),
     [("--help", ("--list", "--out", "[NAME ...]")), ("--list", NAMES)],
 )
+@pytest.mark.slow
 def test_options_explain_themselves(option, parts):
     done = _python(option)
     assert (done.returncode, done.stderr) == (0, "")

@@ -86,6 +86,7 @@ def test_no_line_is_better_than_the_best():
 
 
 @pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.slow
 def test_the_loss_is_the_one_that_was_asked_for(name):
     _, result = ran(name)
     expected = loss_of(initial_params(), name)

@@ -57,6 +57,7 @@ def said(outcome):
 
 
 @pytest.mark.parametrize("name, settings", CASES)
+@pytest.mark.slow
 def test_nothing_speaks_of_the_thermometer(name, settings, spring):
     text = said(run(name, spring, "length (mm)", **settings))
     found = re.search("°C|celsius|thermometer|eleven|published", text, re.IGNORECASE)
@@ -76,6 +77,7 @@ def test_nothing_speaks_of_the_thermometer(name, settings, spring):
         ("validation", 1, {}),
     ],
 )
+@pytest.mark.slow
 def test_names_without_units_give_labels_without(name, noise, settings, tmp_path):
     rows = [(x, x / 2 + 1 + noise * (x % 2)) for x in range(8)]
     text = said(run(name, write(tmp_path / "a.csv", "x,y", rows), "x", **settings))

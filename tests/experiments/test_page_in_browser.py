@@ -33,6 +33,7 @@ def page(tmp_path_factory):
 
 
 @pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.slow
 def test_everybody_can_read_it(chromium, page, width):
     with opened(chromium, page, width=width) as shown:
         assert accessibility.problems(shown) == []

@@ -46,6 +46,7 @@ def result(own):
     return study(own)
 
 
+@pytest.mark.slow
 def test_losses_are_those_of_least_squares(result):
     for held_out, training, validation in zip(
         result.masks, *result.random.losses[:2], strict=True
@@ -63,6 +64,7 @@ def test_every_reading_is_held_back_once(result):
     assert list(found.held_out) == [1] * len(X)
 
 
+@pytest.mark.slow
 def test_published_split_is_that_of_the_thermometer(result):
     assert result.published is None and PUBLISHED not in result.by_kind
     found = study(Config(splits=3, epochs=5))
@@ -103,6 +105,7 @@ def test_a_rate_at_which_runs_diverge_is_refused():
         run(config)
 
 
+@pytest.mark.slow
 def test_many_ways_are_not_counted_out(tmp_path):
     path = tmp_path / "long.csv"
     rows = [f"{x / 60},{x % 7}" for x in range(60)]

@@ -76,6 +76,7 @@ def test_recorded_paths_are_those_of_these_settings_and_losses(problem):
     np.testing.assert_allclose(path.points, expected, rtol=0, atol=1e-11)
 
 
+@pytest.mark.slow
 def test_paths_are_those_of_pytorch(result):
     assert result.distances.keys() == {"float32", "float64"}
     for problem in LANDSCAPES:
@@ -87,6 +88,7 @@ def test_paths_are_those_of_pytorch(result):
         assert single["SparseAdam"] < 1e-4
 
 
+@pytest.mark.slow
 def test_lbfgs_makes_an_iteration_a_step(float64):
     entry = OPTIMIZERS["LBFGS"]
     optimizer = make(entry, entry.rates["valley"])

@@ -76,6 +76,7 @@ def in_two_processes(folder, *options):
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs a POSIX shell")
+@pytest.mark.slow
 def test_two_processes_have_the_bits_of_one_and_one_of_them_tells(tmp_path):
     ended = in_two_processes(tmp_path, "--blocks", "8", "--epochs", "5", "--devices=2")
     assert ended.returncode == 0, ended.stderr
@@ -90,6 +91,7 @@ def test_two_processes_have_the_bits_of_one_and_one_of_them_tells(tmp_path):
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs a POSIX shell")
+@pytest.mark.slow
 def test_what_two_processes_refuse_ends_both(tmp_path):
     ended = in_two_processes(tmp_path, "--blocks", "3")
     assert ended.returncode == 1

@@ -122,6 +122,7 @@ def test_any_method_may_be_that_of_a_part(float64):
         np.testing.assert_allclose(grad, expected, rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_a_run_with_it_is_the_run_without(float64):
     rows, sgd = jnp.asarray(np.random.default_rng(2).normal(size=11)), optax.sgd(0.1)
     runs = [
@@ -177,6 +178,7 @@ def test_a_train_step_threads_them():
     assert state.params == Noted(1, 10)
 
 
+@pytest.mark.slow
 def test_it_takes_less_memory():
     """Of what backpropagation keeps, that of one part; less than a third here."""
 

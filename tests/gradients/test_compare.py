@@ -15,6 +15,7 @@ from benchmarks import gradient_check
 from funclearn.gradients import compare
 
 
+@pytest.mark.slow
 def test_right_gradient_agrees(line, report):
     exact = line.exact()
     assert report.verdict == "agrees"
@@ -42,6 +43,7 @@ def test_wrong_gradient_disagrees_where_it_is_wrong(line, coordinate, error):
     assert report.autodiff.verdict == "agrees"
 
 
+@pytest.mark.slow
 def test_power_is_the_smallest_error_that_is_caught(line, report):
     with jax.enable_x64(True):
         params, batch = jax.tree.map(
@@ -67,6 +69,7 @@ def test_power_is_the_smallest_error_that_is_caught(line, report):
         ("tanh, 8 neurons", False),
     ],
 )
+@pytest.mark.slow
 def test_random_problems(name, raw):
     family = gradient_check.FAMILIES[name]
     for seed in range(100, 104):
@@ -157,6 +160,7 @@ class Net(nn.Module):
         return nn.Dense(1)(hidden.astype(jnp.float32))
 
 
+@pytest.mark.slow
 def test_flax_module_in_mixed_precision():
     inputs = jax.random.normal(jax.random.key(0), (5, 3))
     model = fl.models.from_linen(Net(), inputs)
@@ -335,6 +339,7 @@ def test_objective_that_draws_by_itself_is_refused():
         compare(objective, jnp.ones(3), None)
 
 
+@pytest.mark.slow
 def test_second_order_against_the_hessian():
     matrix = np.array([[2.0, 1.0, 0.0], [1.0, 3.0, -1.0], [0.0, -1.0, 1.0]])
 
@@ -393,6 +398,7 @@ def root_gradient(first, params, batch):
 
 
 @pytest.mark.parametrize("first", [-7.0, 0.0, 123.0, np.nan, np.inf])
+@pytest.mark.slow
 def test_no_slope_is_right_where_the_slope_is_infinite(first):
     params = {"variance": jnp.array([0.0, 3.0]), "w": jnp.array([1.0, 2.0])}
     form = Partial(root_gradient, np.float32(first))
@@ -450,6 +456,7 @@ def exact_discharge(params, batch):
 
 
 @pytest.mark.parametrize("factors", [(1, 1, 1), (1, 1, 1.002), (0.998, 1, 1)])
+@pytest.mark.slow
 def test_units_of_their_own_in_one_array(factors):
     times = np.linspace(0, 0.03, 7).astype(np.float32)
     batch = times, (4 * np.exp(-times / 0.012)).astype(np.float32)
@@ -483,6 +490,7 @@ def cosines(factors, params, batch):
         ([0.0, 1e-9, 1e-5], [1e-6, 1e9, 1e5]),
     ],
 )
+@pytest.mark.slow
 def test_scales_that_values_do_not_tell(params, rates):
     params, batch = np.array(params, np.float32), np.array(rates, np.float32)
     forms = {
@@ -497,6 +505,7 @@ def test_scales_that_values_do_not_tell(params, rates):
     assert verdicts == ["disagrees"] * 3 + ["agrees"]
 
 
+@pytest.mark.slow
 def test_a_bend_is_no_kink_however_it_looks_from_afar():
     def objective(params, batch):
         bend = jnp.sqrt(params[0] ** 2 + 1e-12) + params[0]
@@ -581,6 +590,7 @@ APPROXIMATE = {
 @pytest.mark.parametrize(
     ("objective", "point", "slope"), APPROXIMATE.values(), ids=APPROXIMATE
 )
+@pytest.mark.slow
 def test_right_rules_of_programs_that_approximate(objective, point, slope):
     exact = slope(point)
     for factor, verdicts in ((1.0, {"agrees", "nearly agrees"}), (-1.0, {"disagrees"})):

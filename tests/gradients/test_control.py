@@ -131,6 +131,7 @@ def test_loops_and_branches_mean_mathematics(function, meaning):
     np.testing.assert_allclose(carried_out(function), exact, rtol=2e-7)
 
 
+@pytest.mark.slow
 def test_keys_may_be_carried_by_a_mapped_loop():
     def draw(x, limit):
         def step(carry):

@@ -179,6 +179,7 @@ def live_bytes():
         ("method", 2),
     ],
 )
+@pytest.mark.slow
 def test_nothing_outlives_the_functions_that_were_compared(name, order):
     compare(sines, POINT, SCALES, against=cosines, order=order)
     before, data = live_bytes(), jnp.full(2000, 0.5)

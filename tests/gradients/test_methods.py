@@ -77,6 +77,7 @@ PRECISIONS = {"float64": 1e-9, "float32": 1e-3}
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 @pytest.mark.parametrize("dtype, tolerance", PRECISIONS.items(), ids=PRECISIONS)
+@pytest.mark.slow
 def test_the_methods_agree(case, dtype, tolerance, float64):
     params, batch = case.problem(dtype)
     objective = case.objective()
@@ -185,6 +186,7 @@ def test_the_default_step_follows_precision_and_size_of_the_parameter(dtype, flo
 
 @pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float16])
 @pytest.mark.parametrize("step", [None, 0.25])
+@pytest.mark.slow
 def test_short_types_are_moved_in_their_own_precision(dtype, step):
     points = np.array([-2.0, 0.0, 0.5, 3.0])
 
@@ -203,6 +205,7 @@ def test_short_types_are_moved_in_their_own_precision(dtype, step):
 
 
 @pytest.mark.parametrize("size", [1, 17])
+@pytest.mark.slow
 def test_every_coordinate_of_every_leaf_is_nudged(size, float64):
     params = {
         "vector": jnp.linspace(-1.0, 2.0, size),
@@ -235,6 +238,7 @@ def test_parameters_without_a_gradient_are_refused_by_name(method, leaf):
 
 
 @methods
+@pytest.mark.slow
 def test_the_methods_can_be_mapped(method):
     # Half of x²: its gradient is x, which is what the closed form gives.
     value_and_grad = method(lambda params, batch, key: jnp.sum(params**2) / 2)
@@ -256,6 +260,7 @@ def number_of_calls(method):
     return len(calls)
 
 
+@pytest.mark.slow
 def test_finite_differences_cost_two_evaluations_a_coordinate():
     assert number_of_calls(gradients.finite_difference()) == 2 * 5 + 1
 
@@ -272,6 +277,7 @@ def test_an_objective_that_is_not_scalar_is_refused(method):
         method(lambda params, batch, key: params)(jnp.ones(1), None, KEY)
 
 
+@pytest.mark.slow
 def test_finite_differences_of_parameters_without_entries():
     params = {"some": jnp.ones(2), "none": jnp.ones((0, 3))}
 

@@ -67,6 +67,7 @@ def test_small_arrays_are_taken_whole_and_large_ones_share(sizes, limit, shares)
     assert len({*problem.chosen.tolist()}) == sum(shares)
 
 
+@pytest.mark.slow
 def test_many_parameters_are_sampled_from_every_array():
     params = {"bias": jnp.ones(3), "empty": jnp.ones(0), "weight": jnp.ones((40, 30))}
 
@@ -156,6 +157,7 @@ def test_other_numbers_leave_another_rest():
     assert len({*rests}) == 4
 
 
+@pytest.mark.slow
 def test_numbers_of_another_type_are_not_mistaken_for_each_other():
     def halves(count, params, batch):
         return jnp.sum(params) * (count // 2 if isinstance(count, int) else count / 2)

@@ -91,11 +91,13 @@ SAME = {
 
 
 @pytest.mark.parametrize(("function", "meaning"), SAME.values(), ids=SAME)
+@pytest.mark.slow
 def test_float32_programs_mean_mathematics(function, meaning):
     exact = np.asarray(meaning(X.astype(float)))
     np.testing.assert_allclose(run(function, X), exact, rtol=1e-14, atol=1e-15)
 
 
+@pytest.mark.slow
 def test_random_numbers_are_those_of_float32():
     key = jax.random.key(1)
     drawn = run(lambda key: jax.random.normal(key, (50,)), key)
@@ -214,6 +216,7 @@ DECIDED = {
 
 
 @pytest.mark.parametrize(("function", "meaning"), DECIDED.values(), ids=DECIDED)
+@pytest.mark.slow
 def test_what_no_parameter_moves_decides_as_in_float32(function, meaning):
     exact, spread = run_rounded(function, X, TENTHS, params=range(1))
     np.testing.assert_allclose(exact, meaning(X, TENTHS), rtol=3e-7)
@@ -241,6 +244,7 @@ AT_EDGES = {
 
 
 @pytest.mark.parametrize(("function", "x"), AT_EDGES.values(), ids=AT_EDGES)
+@pytest.mark.slow
 def test_what_is_exact_is_not_rounded_where_a_decision_depends_on_it(function, x):
     exact, spread = run_rounded(function, np.array(x, np.float32))
     np.testing.assert_allclose(exact, function(np.array(x, np.float32)), rtol=1e-6)

@@ -151,6 +151,7 @@ WITHIN = {
 
 
 @pytest.mark.parametrize("function", WITHIN.values(), ids=WITHIN)
+@pytest.mark.slow
 def test_nothing_is_differentiated_with_respect_to_data(function):
     graph = graphs.trace(function, X)
     np.testing.assert_allclose(graph.node("x").adjoint, beta_slope(1.5, X), rtol=1e-4)

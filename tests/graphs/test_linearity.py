@@ -53,6 +53,7 @@ X = jnp.array([0.5, -0.2, 2.0])
 
 
 @pytest.mark.parametrize("adjoint", [None, jnp.array([1.0, -20.0, 2.0])], ids=str)
+@pytest.mark.slow
 def test_linear_rules_are_told_from_others(adjoint):
     for rules, expected in (LINEAR, True), (NOT_LINEAR, False):
         for name, rule in rules.items():
@@ -61,6 +62,7 @@ def test_linear_rules_are_told_from_others(adjoint):
 
 
 @pytest.mark.parametrize("dtype", [jnp.float16, jnp.bfloat16])
+@pytest.mark.slow
 def test_in_half_precision_rounding_counts_as_linear(dtype):
     space, x = jax.ShapeDtypeStruct((3,), dtype), X.astype(dtype)
     for name in "identity", "scaled", "of its value", "clipped", "sign":
@@ -159,6 +161,7 @@ def test_a_rule_of_several_operands_is_judged_for_each():
     np.testing.assert_allclose([node.adjoint for node in graph.nodes[:2]], [15, 0.1])
 
 
+@pytest.mark.slow
 def test_a_solver_that_is_linear_to_its_tolerance_is_linear():
     """How often it iterates backwards depends on what it is given."""
     matrix = jnp.array([[3.0, 1.0], [0.5, 2.0]])

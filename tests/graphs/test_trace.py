@@ -134,6 +134,7 @@ def test_sum_over_paths_is_autodiff_for_scalars(seed):
 
 @pytest.mark.usefixtures("float64")
 @pytest.mark.parametrize("seed", range(8))
+@pytest.mark.slow
 def test_sum_over_paths_is_autodiff_for_arrays(seed):
     function, arguments = random_array_function(np.random.default_rng(seed))
     check_chain_rule(function, arguments, sum_over_array_paths)
@@ -311,6 +312,7 @@ integers_used = {
 
 
 @pytest.mark.parametrize("name", integers_used)
+@pytest.mark.slow
 def test_operations_of_which_only_an_integer_is_used(name):
     function, gradient = integers_used[name]
     graph = graphs.trace(function, X)

@@ -39,6 +39,7 @@ def by_hand(rate, epochs=40):
 
 @pytest.mark.parametrize(("dtype", "digits"), [("float64", 1e-12), ("float32", 2e-5)])
 @pytest.mark.parametrize("mode", ["forward", "reverse"])
+@pytest.mark.slow
 def test_rate_and_start_of_a_descent(float64, mode, dtype, digits):
     loss, by_rate, by_start = by_hand(0.1)
     wrt = {"rate": jnp.asarray(0.1, dtype), "start": jnp.asarray(START, dtype)}
@@ -50,6 +51,7 @@ def test_rate_and_start_of_a_descent(float64, mode, dtype, digits):
     np.testing.assert_allclose(found["start"], by_start, rtol=digits)
 
 
+@pytest.mark.slow
 def test_one_rate_a_step(float64):
     """At equal rates every step has an equal share, since the steps commute."""
     _, by_rate, _ = by_hand(0.1)
@@ -81,6 +83,7 @@ def test_momentum(float64):
     np.testing.assert_allclose(found["momentum"], slope, rtol=1e-7)
 
 
+@pytest.mark.slow
 def test_rows_noise_and_penalty_agree_with_finite_differences(float64):
     readings = jax.tree.map(lambda leaf: leaf.astype(jnp.float64), READINGS)
 
@@ -105,6 +108,7 @@ def test_rows_noise_and_penalty_agree_with_finite_differences(float64):
     assert abs(found["weights"].sum()) < 1e-9 * flat
 
 
+@pytest.mark.slow
 def test_a_run_that_stops_early(float64):
     """It has the derivative of a run of as many epochs."""
     start = jnp.asarray(START)
@@ -140,6 +144,7 @@ def test_names_give_a_function():
     )
 
 
+@pytest.mark.slow
 def test_it_is_a_part_of_what_is_compiled_or_mapped():
     def slopes(rate, growth=True):
         return hypergradient(shrink, {"rate": rate}, start=1.0, growth=growth)

@@ -26,6 +26,7 @@ def cross_entropy(logits, labels):
 
 @pytest.mark.parametrize("shape", [(6, 3), (2, 3, 4)])
 @pytest.mark.parametrize("kind", [np.int32, np.uint8])
+@pytest.mark.slow
 def test_cross_entropy_is_the_log_loss(shape, kind):
     logits = (5 * RNG.normal(size=shape)).astype(np.float32)
     labels = RNG.integers(shape[-1], size=shape[:-1]).astype(kind)
@@ -36,6 +37,7 @@ def test_cross_entropy_is_the_log_loss(shape, kind):
         np.testing.assert_allclose(value, wanted, rtol=2e-6, atol=2e-6)
 
 
+@pytest.mark.slow
 def test_cross_entropy_survives_large_logits():
     logits = jnp.array([[1e4, 0.0], [-1e4, 0.0]])
     value, slopes = jax.value_and_grad(fl.losses.cross_entropy)(
@@ -46,6 +48,7 @@ def test_cross_entropy_survives_large_logits():
 
 
 @pytest.mark.parametrize("label", [-1, -3, 3, 100])
+@pytest.mark.slow
 def test_a_label_out_of_range_is_not_taken_for_another(label):
     labels = jnp.array([0, label])
     assert jnp.isnan(fl.losses.cross_entropy(jnp.zeros((2, 3)), labels))
@@ -94,6 +97,7 @@ def test_cross_entropy_of_every_dtype(dtype):
             )
 
 
+@pytest.mark.slow
 def test_labels_in_bytes_name_classes_that_bytes_cannot_count():
     logits = jnp.zeros((2, 300)).at[0, 44].set(5.0).at[1, 127].set(5.0)
     for dtype in ("int8", "uint8", "int32"):
@@ -141,6 +145,7 @@ def test_smoothed_and_weighted_cross_entropy(smoothing, of_rows, of_classes):
     np.testing.assert_allclose(value, expected, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_labels_that_do_not_count_may_be_anything():
     labels = np.where(ROW_WEIGHTS == 0, -100, LABELS)
     for of_classes in (None, CLASS_WEIGHTS):
@@ -188,6 +193,7 @@ def test_binary_cross_entropy_is_that_of_probabilities(smoothing, positive):
     )
 
 
+@pytest.mark.slow
 def test_binary_cross_entropy_survives_large_logits():
     logits, targets = jnp.array([1e4, -1e4]), jnp.array([0, 0])
     value, grads = jax.value_and_grad(fl.losses.binary_cross_entropy)(logits, targets)

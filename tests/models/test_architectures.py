@@ -117,6 +117,7 @@ def loop_by_hand(module, inputs, on, off):
 
 
 @pytest.mark.parametrize("name", MODELS)
+@pytest.mark.slow
 def test_it_trains_as_in_a_loop_by_hand_and_goes_on_to_the_same_bits(name):
     module, inputs, on, off = MODELS[name]
     model = fl.models.from_linen(module, inputs[:1])

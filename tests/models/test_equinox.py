@@ -83,6 +83,7 @@ def mean_square(predictions):
     return jnp.mean((predictions - DATA.targets) ** 2)
 
 
+@pytest.mark.slow
 def test_a_module_without_dropout_is_a_pair():
     module = equinox.nn.MLP(3, 1, 4, 1, key=KEY)
     model = fl.models.from_equinox(module)
@@ -101,6 +102,7 @@ def test_a_module_without_dropout_is_a_pair():
 
 
 @pytest.mark.parametrize("made", [False, True], ids=["a function", "a module"])
+@pytest.mark.slow
 def test_dropout_has_a_key_for_every_row(made):
     model = fl.models.from_equinox(Drops(KEY) if made else Drops)
 
@@ -119,6 +121,7 @@ def test_dropout_has_a_key_for_every_row(made):
     close(run(model, EPOCHS - EPOCHS // 2, half).params, state.params)
 
 
+@pytest.mark.slow
 def test_batch_norm_takes_its_notes_along():
     def build(key):
         return equinox.nn.make_with_state(Notes)(key)

@@ -93,6 +93,7 @@ NOTING = {
 
 
 @pytest.mark.parametrize("model", NOTING.values(), ids=NOTING)
+@pytest.mark.slow
 def test_a_run_that_draws_and_notes_goes_on_to_the_same_bits(model):
     whole, half = trained(model), trained(model, epochs=EPOCHS // 2)
     rest = trained(model, half, epochs=EPOCHS - EPOCHS // 2)
@@ -115,6 +116,7 @@ def test_a_step_draws_once_and_another_step_draws_anew(model):
 
 
 @pytest.mark.parametrize("model", NOTING.values(), ids=NOTING)
+@pytest.mark.slow
 def test_runs_that_draw_and_note_are_mapped(model):
     objective = fl.make_objective(model, fl.losses.mse)
     evaluate = fl.make_evaluation(model, fl.losses.mse)

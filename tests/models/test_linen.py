@@ -32,6 +32,7 @@ MODES = {
 
 
 @pytest.mark.parametrize("mode", MODES)
+@pytest.mark.slow
 def test_a_linen_module_trains_as_in_a_loop_by_hand(mode):
     kind, on = MODES[mode]
     module: Any = kind()

@@ -76,11 +76,13 @@ def assert_formula(case, params, inputs, rtol):
 
 
 @cases
+@pytest.mark.slow
 def test_apply_computes_the_formula(case):
     assert_formula(case, initial(case), some_inputs(case), rtol=1e-5)
 
 
 @cases
+@pytest.mark.slow
 def test_apply_keeps_float64(case, float64):
     params = jax.tree.map(
         # Other than zero, which initial biases may be.
@@ -95,6 +97,7 @@ def lane_of(tree, lane):
 
 
 @cases
+@pytest.mark.slow
 def test_an_ensemble_is_an_axis_compiled_or_not(case):
     keys = jnp.stack([KEY, KEY, jax.random.key(1)])
     inputs = jnp.asarray(some_inputs(case))
@@ -149,6 +152,7 @@ def numbers(dtype, columns):
 
 
 @pytest.mark.parametrize("name", OURS)
+@pytest.mark.slow
 def test_inputs_of_every_dtype_are_their_numbers(name):
     """Against the formula in NumPy's float64; and so are the parameters' gradients."""
     case = OURS[name]

@@ -152,6 +152,7 @@ def test_batch_statistics_are_refused():
 @pytest.mark.parametrize(
     "model", [fl.models.mlp((1, 4, 1)), fl.models.wide_net], ids=["mlp", "wide net"]
 )
+@pytest.mark.slow
 def test_a_start_is_mapped_compiled_and_differentiated(model):
     keys = jax.random.split(KEY, 2)
     expected = [model.init(key) for key in keys]

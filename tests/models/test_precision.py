@@ -55,6 +55,7 @@ class Network(nn.Module):
         return {"values": nn.Dense(1)(x), "numbers": jnp.arange(3)}
 
 
+@pytest.mark.slow
 def test_notes_keep_their_dtype_and_what_is_no_number_its_own():
     inputs = jnp.arange(12.0).reshape(6, 2)
     whole = fl.models.from_linen(Network(), inputs)

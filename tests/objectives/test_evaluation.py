@@ -52,6 +52,7 @@ METRICS = {
     "batch_size, weights",
     [(3, None), *((size, np.arange(10) % 4) for size in (1, 3, 5, 10, 64))],
 )
+@pytest.mark.slow
 def test_batches_of_any_size_are_judged_as_all_rows(batch_size, weights):
     rows = ROWS._replace(weights=weights)
     whole = fl.make_evaluation(LOGITS, fl.losses.cross_entropy, METRICS)

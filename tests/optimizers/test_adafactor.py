@@ -16,6 +16,7 @@ def rms(values):
     return np.sqrt(np.mean(np.square(values)))
 
 
+@pytest.mark.slow
 def test_matrices_are_factored_and_vectors_are_not(float64):
     draw = np.random.default_rng(0)
     params = {"cube": draw.normal(size=(2, 3, 4)), "vector": draw.normal(size=3)}

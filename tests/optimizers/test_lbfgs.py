@@ -89,6 +89,7 @@ RUNS = [(problem, index) for problem in range(3) for index in range(3)]
 
 
 @settings
+@pytest.mark.slow
 def test_runs_are_as_near_to_pytorch_as_pytorch_is_to_itself(name, float64):
     """It multiplies roundings, PyTorch's own as well; the counts tell the branches."""
     problems = jnp.array([problem for problem, _ in RUNS], jnp.int32)
@@ -119,6 +120,7 @@ def test_runs_are_as_near_to_pytorch_as_pytorch_is_to_itself(name, float64):
 
 
 @pytest.mark.parametrize("place, name", [(0, "few"), (1, "search, few")])
+@pytest.mark.slow
 def test_an_update_from_any_state_of_pytorch_is_its_own(place, name, float64):
     kind: Any = type(make(name, (1.0, 1.0)).init(tree(jnp.zeros(33))))
     for problem, known in enumerate(PROBLEMS):
@@ -171,6 +173,7 @@ def end_of(state):
     return state.params["x"] + 2 * state.params["y"]
 
 
+@pytest.mark.slow
 def test_a_search_has_forward_mode_and_says_that_it_has_no_reverse(float64):
     def run(rate):
         start = jnp.array([-1.2, 1.0])
@@ -191,6 +194,7 @@ def test_a_search_has_forward_mode_and_says_that_it_has_no_reverse(float64):
         jax.grad(lambda rate: run(rate)[0])(0.7)
 
 
+@pytest.mark.slow
 def test_without_a_search_a_run_has_both_derivatives_in_lanes_too(float64):
     """The last lane begins where the gradient is zero."""
     starts = jnp.array([[-1.2, 1.0], [-0.5, 0.5], [1.0, 1.0]])
@@ -209,6 +213,7 @@ def test_without_a_search_a_run_has_both_derivatives_in_lanes_too(float64):
     assert np.all(np.isfinite(by_start)) and here[2] == 0 and np.all(here[:2] != 0)
 
 
+@pytest.mark.slow
 def test_in_float32_the_first_updates_are_as_far_as_its_roundings():
     problems, rates = jnp.arange(3), jnp.tile(jnp.array([0.1, 1.0]), (3, 1))
     starts = [padded(RECORDED[f"{known}/start"]) for known in PROBLEMS]

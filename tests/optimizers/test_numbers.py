@@ -74,6 +74,7 @@ def test_known_numbers_stay_pythons():
 
 
 @pytest.mark.parametrize("beta", [0.0, 0.3, 0.5, 0.9, 0.999, 0.999999])
+@pytest.mark.slow
 def test_corrections_are_precise_in_float32(beta):
     times = np.array([1, 2, 10, 1000])
     rounded = float(np.float32(beta))
@@ -85,6 +86,7 @@ def test_corrections_are_precise_in_float32(beta):
     np.testing.assert_allclose(traced, 1 - rounded**times, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_derivatives_of_corrections(float64):
     for beta in (0.0, 0.3, 0.5, 0.9):
         for t in (1.0, 2.0, 7.0):

@@ -43,6 +43,7 @@ def trained():
 
 
 @pytest.mark.parametrize("run", RUNS, ids=named)
+@pytest.mark.slow
 def test_every_step_is_pytorchs(run):
     # Where float32 sums in another order, bfloat16 may round to its neighbour, once in
     # some hundred steps: 1 / 128 of an entry of an update.

@@ -69,6 +69,7 @@ def found():
 
 
 @makers
+@pytest.mark.slow
 def test_derivatives_of_a_run_are_finite_and_right(name, found):
     """Some gradients are zero in all steps, where roots have no derivative."""
     ends, tangents, gradients = (one[name] for one in found)

@@ -70,6 +70,7 @@ def test_what_fails_in_one_fails_at_the_next_exchange():
     assert together.sent == []
 
 
+@pytest.mark.slow
 def test_two_processes_end_at_the_same_epoch_whatever_ends_them(tmp_path):
     run_in_processes(f"""
         import functools, json, os, signal

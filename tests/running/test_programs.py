@@ -158,6 +158,7 @@ print(compiled.count("/jax/compilation_cache/cache_misses"))
 """
 
 
+@pytest.mark.slow
 def test_the_next_start_compiles_nothing_and_has_the_same_bits(tmp_path):
     def start(*arguments):
         child = subprocess.run(

@@ -41,6 +41,7 @@ def whole_and_data(options, epochs=300):
 
 
 @pytest.mark.parametrize("options", KINDS.values(), ids=KINDS)
+@pytest.mark.slow
 def test_it_has_the_bits_of_fit_also_after_an_end_in_between(options, tmp_path):
     whole, data = whole_and_data(options)
     quiet = {"progress": False, **options}

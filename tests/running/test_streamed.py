@@ -33,6 +33,7 @@ def of(**options: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("batch_size", [13, 50, 101, 300, 403])
+@pytest.mark.slow
 def test_mapped_rows_have_the_bits_of_fit(batch_size, tmp_path, looked_at):
     options = of(
         epochs=9,
@@ -45,6 +46,7 @@ def test_mapped_rows_have_the_bits_of_fit(batch_size, tmp_path, looked_at):
     check_same(run(STEP, START, data, DATA, **options, **QUIET), whole)
 
 
+@pytest.mark.slow
 def test_it_goes_on_in_the_middle_of_an_epoch(tmp_path, looked_at):
     rule = stopping.relative_change(1e-9)  # which looks at the state before an epoch
     options = of(
@@ -65,6 +67,7 @@ def test_it_goes_on_in_the_middle_of_an_epoch(tmp_path, looked_at):
     check_same(run(*parts, resume=True, **kept, **options, **QUIET), whole)
 
 
+@pytest.mark.slow
 def test_weights_and_what_is_evaluated_go_along(tmp_path, looked_at):
     data = LONG._replace(weights=jnp.arange(403.0))
 
@@ -84,6 +87,7 @@ def test_weights_and_what_is_evaluated_go_along(tmp_path, looked_at):
     check_same(made, whole)
 
 
+@pytest.mark.slow
 def test_xla_takes_nothing_out_of_the_loop_that_fit_leaves_in(tmp_path, in_parts):
     # Hyperparameters that are a part of the state are the same in every batch.
     optimizer = optax.inject_hyperparams(optax.adam)(learning_rate=0.01)
@@ -109,6 +113,7 @@ def wide():
 
 
 @pytest.mark.parametrize("batch_size", [13, 50])
+@pytest.mark.slow
 def test_rows_of_gradients_have_the_bits_of_fit(batch_size, tmp_path, in_parts):
     # What a loop computes for nobody changes how XLA rounds the rest.
     step, state, data = wide()
@@ -129,6 +134,7 @@ def at_any_rate():
 
 @pytest.mark.parametrize("rate", [2.0, 1e30])
 @pytest.mark.parametrize("record", [None, lambda state, info, _: state.params])
+@pytest.mark.slow
 def test_one_that_diverges_ends_like_that_in_memory(rate, record, tmp_path, looked_at):
     step, state = at_any_rate()
     rates = {"learning_rate": jnp.float32(rate)}
@@ -256,6 +262,7 @@ def batches(key, epoch):
         yield fl.data.take(DATA, order[start : start + 2])
 
 
+@pytest.mark.slow
 def test_batches_of_a_function_are_trained_on_in_their_order(tmp_path, looked_at):
     options = of(epochs=4, evaluate=EVALUATE)
     whole = fl.fit(STEP, START, DATA, DATA, batch_size=2, **options)
@@ -272,6 +279,7 @@ def test_batches_of_a_function_are_trained_on_in_their_order(tmp_path, looked_at
     assert any(one.notes["part"] for one in saved)
 
 
+@pytest.mark.slow
 def test_shards_are_trained_on_in_the_order_that_is_documented(tmp_path, looked_at):
     lengths = (4, 2, 5)
     folder = write_shards(tmp_path / "shards", DATA, lengths)

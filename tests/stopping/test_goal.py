@@ -119,6 +119,7 @@ def test_what_has_watched_keeps_its_best_in_another_run(fl, replay):
     assert (int(fresh.best.epoch), float(fresh.best.value)) == (12, 0.5)
 
 
+@pytest.mark.slow
 def test_a_rule_that_starts_late_counts_on_in_another_run(fl, replay):
     rule = fl.stopping.patience(2, start=4)
     whole = replay(LOSSES, stop=rule)

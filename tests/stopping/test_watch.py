@@ -70,6 +70,7 @@ def test_a_number_of_mistakes_is_a_validation_loss(fl):
     assert int(run.best.epoch) == history.argmin() + 1
 
 
+@pytest.mark.slow
 def test_what_has_watched_goes_on_when_it_is_joined(fl, replay):
     """And what it is joined with begins, with epochs of its own."""
     stopping = fl.stopping
@@ -176,6 +177,7 @@ def test_a_rule_that_has_watched_other_types_is_refused(fl, problem, joined):
         run(jnp.float16(1), rule)
 
 
+@pytest.mark.slow
 def test_the_rules_of_a_mapped_run_go_on_in_one(fl, problem):
     rates = jnp.array([0.02, 0.05, 0.1])
 

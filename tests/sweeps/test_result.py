@@ -200,6 +200,7 @@ def test_values_that_are_not_traced_are_sorted_with_their_runs():
     assert ranked.at(name=0).result == 30
 
 
+@pytest.mark.slow
 def test_a_sweep_becomes_a_dictionary_and_a_frame():
     pandas = pytest.importorskip("pandas")
     swept = sweep(
@@ -222,6 +223,7 @@ def test_a_sweep_becomes_a_dictionary_and_a_frame():
     assert frame.groupby("width")["loss"].min().tolist() == [2.0, 4.0]
 
 
+@pytest.mark.slow
 def test_a_frame_has_all_rows_and_the_reasons():
     pytest.importorskip("pandas")
     swept = sweep(

@@ -127,6 +127,7 @@ def test_sweep_is_a_part_of_what_transforms_it():
     np.testing.assert_allclose(closed.result, outside.result, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_sweep_is_differentiated_and_mapped():
     def total(scale):
         return sweep(descend, {"learning_rate": scale * RATES}).result.sum()

@@ -408,6 +408,7 @@ def nnx_network():
 
 
 @pytest.mark.parametrize("build", [linen_network, nnx_network])
+@pytest.mark.slow
 def test_flax_modules(build, message_of):
     network = build()
     assert_no_silent_broadcast(lambda x, y: mse(network(x), y), COLUMN, COLUMN)
@@ -417,6 +418,7 @@ def test_flax_modules(build, message_of):
 @pytest.mark.parametrize(
     "module", [linen.MultiHeadDotProductAttention(num_heads=2), linen.LayerNorm()]
 )
+@pytest.mark.slow
 def test_axes_of_one_length_are_no_trouble_within_flax(module):
     inputs = jnp.ones((N, N, N))
     params = module.init(jax.random.key(0), inputs)

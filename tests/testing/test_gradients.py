@@ -54,10 +54,12 @@ def times(factor):
     return lambda p, b: jax.tree.map(lambda grad: grad * factor, by_hand(p, b))
 
 
+@pytest.mark.slow
 def test_right_gradient():
     assert assert_gradients_agree(loss, by_hand, PARAMS, BATCH) is None
 
 
+@pytest.mark.slow
 def test_right_second_order():
     assert_gradients_agree(loss, by_hand, PARAMS, BATCH, order=2)
 
@@ -101,12 +103,14 @@ SLIPS = {
 
 
 @pytest.mark.parametrize(("closed_form", "slip"), SLIPS.values(), ids=SLIPS)
+@pytest.mark.slow
 def test_names_the_likely_slip(closed_form, slip):
     with pytest.raises(AssertionError, match=f"The likely slip: .*{slip}") as found:
         assert_gradients_agree(loss, closed_form, PARAMS, BATCH)
     assert not isinstance(found.value, GradientsUndecided)
 
 
+@pytest.mark.slow
 def test_missing_penalty():
     def penalised(params, batch):
         return loss(params, batch) + 0.1 * sum(map(jnp.vdot, params, params))
@@ -134,11 +138,13 @@ def exchanged(params, batch):
 LINE, READINGS = {"w": jnp.float32(1), "b": jnp.float32(0.5)}, (INPUTS, TARGETS)
 
 
+@pytest.mark.slow
 def test_exchanged_arrays():
     with pytest.raises(AssertionError, match=r"params\['b'\] and .* are exchanged"):
         assert_gradients_agree(line_loss, exchanged, LINE, READINGS)
 
 
+@pytest.mark.slow
 def test_published_slips():
     def wrong_model(params, batch):
         slopes = 2 * (params["b"] + params["w"] * params["b"] - batch[1]) / INPUTS.size
@@ -235,6 +241,7 @@ def test_resolution_decides_what_is_undecided():
         )
 
 
+@pytest.mark.slow
 def test_key_goes_to_those_who_take_one():
     def noisy(params, batch, key):
         return jnp.sum((params * jax.random.normal(key, (3,)) - batch) ** 2)
@@ -280,6 +287,7 @@ class Distance:
         return jnp.sum((params(batch) - self.target) ** 2)
 
 
+@pytest.mark.slow
 def test_callable_pytrees():
     def gradient(module, batch):
         hidden = module(batch)
@@ -290,6 +298,7 @@ def test_callable_pytrees():
     )
 
 
+@pytest.mark.slow
 def test_funclearn_models():
     objective = fl.make_objective(fl.models.neuron, fl.losses.mse)
     params = fl.models.LinearParams(jnp.float32(0.02), jnp.float32(-0.5))

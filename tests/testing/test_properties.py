@@ -89,6 +89,7 @@ good = pytest.mark.parametrize("case", GOOD.values(), ids=GOOD)
 
 
 @good
+@pytest.mark.slow
 def test_good_functions_pass(case):
     function, *args = case
     assert_same_under_jit(function, *args)
@@ -202,6 +203,7 @@ VECTORISED = {
 
 
 @pytest.mark.parametrize("case", VECTORISED.values(), ids=VECTORISED)
+@pytest.mark.slow
 def test_vmap_of_good_functions(case):
     function, *args = case
     assert_vmap_equals_loop(function, *args)
@@ -343,6 +345,7 @@ def test_vmap_of_a_number_that_a_jit_below_has_frozen(fails):
     fails(assert_vmap_equals_loop, lambda x: 2 * frozen(x), jnp.ones(3))
 
 
+@pytest.mark.slow
 def test_dropout_whose_state_is_hidden_in_a_closure(fails):
     dropout = nnx.Dropout(0.5, rngs=nnx.Rngs(0))
     fails(assert_deterministic, lambda x: dropout(x), jnp.ones(20))
@@ -464,6 +467,7 @@ def test_raw_keys_are_refused():
         assert_no_key_reuse(lambda k: jax.random.normal(k), jax.random.PRNGKey(0))
 
 
+@pytest.mark.slow
 def test_a_training_step_of_this_library():
     objective = fl.make_objective(fl.models.linear, fl.losses.mse)
     step = fl.make_train_step(objective, optax.adam(1e-2))

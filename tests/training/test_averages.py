@@ -116,6 +116,7 @@ kinds = pytest.mark.parametrize("kind", AVERAGES.values(), ids=AVERAGES)
 
 
 @kinds
+@pytest.mark.slow
 def test_a_run_may_be_cut_mapped_and_taken_step_by_step(kind):
     step = fl.make_train_step(objective, SGD, **kind)
     whole = seen(step, 4).state
@@ -152,6 +153,7 @@ def objective_of_many(w, batch, key):
     return jnp.mean((w[None] - batch[:, None]) ** 2)
 
 
+@pytest.mark.slow
 def test_the_decay_may_be_traced_swept_and_differentiated(float64):
     def average(decay, rate=0.2):
         optimizer = optax.sgd(rate)
@@ -184,6 +186,7 @@ def assert_close(tree, other):
         np.testing.assert_allclose(*pair, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_what_a_model_notes_is_averaged_with_it():
     class Network(nn.Module):
         @nn.compact

@@ -51,6 +51,7 @@ def assert_close(tree, other, rtol=1e-14):
 
 @pytest.mark.parametrize("weights", [False, True])
 @pytest.mark.parametrize("n_rows", [3, 8, 11])
+@pytest.mark.slow
 def test_means_are_those_of_the_whole_batch(n_rows, weights, float64):
     rows, params = some_rows(n_rows, weights), some_params()
     expected = jax.jit(slope)(params, rows, None)
@@ -109,6 +110,7 @@ def test_what_has_no_mean_is_that_of_the_first_block():
         assert result["key"] == jax.random.fold_in(KEY, 0)
 
 
+@pytest.mark.slow
 def test_low_precision_is_summed_in_float32():
     ones = jnp.ones(1024, jnp.bfloat16)
     found = means_over(1024, lambda given, rows, key: rows[0], None, ones, None)
@@ -141,6 +143,7 @@ def along(function):
     ],
     ids=["value", "by parameters", "by rows", "forwards", "twice"],
 )
+@pytest.mark.slow
 def test_a_loss_has_all_derivatives(transform, float64):
     given, rows = (some_params(), 0.7), some_rows(8)
 
@@ -155,6 +158,7 @@ def test_a_loss_has_all_derivatives(transform, float64):
         assert_close(jax.jit(transform(loss))(given, same), expected, rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_the_gradient_of_a_loss_has_the_same_bits_on_all_devices():
     params, rows = some_params(), some_rows(8)
 
@@ -170,6 +174,7 @@ def test_the_gradient_of_a_loss_has_the_same_bits_on_all_devices():
         assert bits(slope(params, spread(rows, n_devices))) == bits(alone)
 
 
+@pytest.mark.slow
 def test_what_a_loss_closes_over_may_be_differentiated(float64):
     rows, params = some_rows(8), some_params()
 

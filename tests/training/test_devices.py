@@ -121,6 +121,7 @@ RUNS = {
 
 
 @pytest.mark.parametrize("name", RUNS)
+@pytest.mark.slow
 def test_a_run_has_the_same_bits_on_all_devices(name):
     (step, state), (rows, how) = RUNS[name]()
     results = {
@@ -135,6 +136,7 @@ def test_a_run_has_the_same_bits_on_all_devices(name):
         assert 1 < alone.epochs < how["epochs"]
 
 
+@pytest.mark.slow
 def test_plain_runs_differ():
     """Else the tests above would show nothing."""
     step, state = made(NET, optax.adam(1e-2), blocks=None)
@@ -152,6 +154,7 @@ def whole():
     return step, state, rows, fl.fit(step, state, rows, epochs=10)
 
 
+@pytest.mark.slow
 def test_a_run_may_be_gone_on_with_on_other_devices(whole, tmp_path):
     step, state, rows, run = whole
     half = fl.fit(step, state, placed(rows, 8, "data"), epochs=5)

@@ -224,6 +224,7 @@ def test_a_step_of_ones_own_takes_the_evaluation_or_leaves_it():
         assert float(run.state.params) == expected
 
 
+@pytest.mark.slow
 def test_rows_count_by_their_weights():
     """Whole weights are repeated rows, in one batch and in the mean over batches."""
     rows = fl.Dataset(jnp.array([1.0, 2.0, 3.0, 4.0, 9.0]), jnp.arange(5.0))

@@ -81,6 +81,7 @@ def by_hand(step, state, train, validation, evaluate, epochs, batch_size):
 
 
 @pytest.mark.parametrize("batch_size", [None, 4, 9])
+@pytest.mark.slow
 def test_a_run_is_the_loop_that_one_would_write(batch_size, float64):
     train, validation = fl.data.split(KEY, thermometer())
     optimizer = optax.sgd(0.1, momentum=0.5)
@@ -370,6 +371,7 @@ def test_a_train_step_of_ones_own_works():
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "float64"])
+@pytest.mark.slow
 def test_parameters_keep_their_precision(dtype, float64):
     for optimizer, batch_size in (
         (optax.sgd(0.05), None),
@@ -410,6 +412,7 @@ def test_a_diverging_run_is_recorded_to_its_end():
 
 
 @pytest.mark.parametrize("epochs, batch_size", [(1, None), (2, 4)])
+@pytest.mark.slow
 def test_a_run_can_be_debugged(epochs, batch_size):
     """Under JAX's own watchmen, and uncompiled."""
     train = thermometer()
@@ -426,6 +429,7 @@ def test_a_run_can_be_debugged(epochs, batch_size):
 
 @pytest.mark.parametrize("batch_size", [None, 4])
 @pytest.mark.parametrize("stop", [None, fl.stopping.max_epochs(3)])
+@pytest.mark.slow
 def test_the_final_row_is_the_last_that_ran(stop, batch_size):
     train = thermometer()
     run = fl.fit(
@@ -458,6 +462,7 @@ def test_where_no_epoch_ran_the_final_row_is_blank():
     assert np.isnan(fit(epochs=4, stop=rule).final.loss)
 
 
+@pytest.mark.slow
 def test_every_lane_has_a_final_row_of_its_own():
     def final(epochs):
         run = fit(epochs=6, stop=fl.stopping.max_epochs(epochs))
@@ -470,6 +475,7 @@ def test_every_lane_has_a_final_row_of_its_own():
 
 @pytest.mark.parametrize("stop", [None, fl.stopping.patience(3)])
 @pytest.mark.parametrize("many", [False, True])
+@pytest.mark.slow
 def test_a_history_that_nobody_reads_is_not_stored(stop, many):
     epochs = 10_000
     train = thermometer()

@@ -53,6 +53,7 @@ LANES = {
 
 
 @pytest.mark.parametrize("names, batch_size", LANES.values(), ids=LANES)
+@pytest.mark.slow
 def test_an_axis_of_runs_equals_a_loop_of_runs(names, batch_size, float64):
     function, given = functools.partial(results, batch_size=batch_size), some_settings()
     lanes = given._replace(**{name: getattr(three_settings(), name) for name in names})
@@ -127,6 +128,7 @@ def swept(learn, rates):
         ("no rule", swept, 3),
     ],
 )
+@pytest.mark.slow
 def test_derivatives_of_an_axis_of_runs_are_those_of_the_runs(
     rule, many, epochs, float64
 ):
@@ -152,6 +154,7 @@ def test_derivatives_of_an_axis_of_runs_are_those_of_the_runs(
     np.testing.assert_allclose(forward, sum(slopes), rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_lanes_that_stopped_at_an_infinite_loss_spoil_no_derivative():
     rates = jnp.array([0.05, 1e30])
     weights = jnp.ones((2, 6))

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import pytest
 
 import funclearn as fl
 
@@ -95,6 +96,7 @@ for kind in (AxisType.Auto, AxisType.Explicit):
 """
 
 
+@pytest.mark.slow
 def test_every_device_may_have_a_rate_of_its_own():
     subprocess.run(
         [sys.executable, "-c", DEVICES],

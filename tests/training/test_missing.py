@@ -70,6 +70,7 @@ def test_no_epochs(debug):
 
 
 @debugged
+@pytest.mark.slow
 def test_mapped_and_resumed_runs_have_missing_rows_too(debug):
     def mapped(rate):
         return run(rate, stop=stopping.max_epochs(2)).history

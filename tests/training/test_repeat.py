@@ -56,6 +56,7 @@ CUTS = {
     "name, minibatches",
     [*((name, True) for name in CUTS), *((name, False) for name in [*CUTS][:-1])],
 )
+@pytest.mark.slow
 def test_a_run_may_be_cut_anywhere_without_changing_a_bit(name, minibatches):
     cut = CUTS[name]
     train = jax.tree.map(lambda leaf: leaf[:9], thermometer())

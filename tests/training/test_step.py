@@ -126,6 +126,7 @@ FORMULAS = {
 
 @pytest.mark.parametrize("optimizer, formula", FORMULAS.values(), ids=FORMULAS)
 @pytest.mark.parametrize("batch_size", [None, 4])
+@pytest.mark.slow
 def test_steps_follow_the_formula(optimizer, formula, batch_size, float64):
     train, epochs = thermometer(), 5
     step = fl.make_train_step(OBJECTIVE, optimizer)
@@ -174,6 +175,7 @@ line_searches = pytest.mark.parametrize(
 
 
 @line_searches
+@pytest.mark.slow
 def test_a_line_search_goes_through_the_same_step(optimizer, epochs, float64):
     train = thermometer()
     step = fl.make_train_step(OBJECTIVE, optimizer)
@@ -183,6 +185,7 @@ def test_a_line_search_goes_through_the_same_step(optimizer, epochs, float64):
     assert np.all(np.diff(run.history.loss) <= 1e-12)
 
 
+@pytest.mark.slow
 def test_an_optimizer_is_told_the_loss_the_gradient_and_the_function(float64):
     """The function being the step's own: the same batch, and the same noise."""
 
@@ -228,6 +231,7 @@ MASKS = {
 
 
 @pytest.mark.parametrize("optimizer", MASKS.values(), ids=MASKS)
+@pytest.mark.slow
 def test_masks_freeze_parameters(optimizer):
     train, weight = thermometer(), jnp.float32(1.7)
     step = fl.make_train_step(OBJECTIVE, optimizer)

@@ -73,6 +73,7 @@ def central_difference(function, step):
 
 
 @pytest.mark.parametrize("noise, options", DERIVATIVES.values(), ids=DERIVATIVES)
+@pytest.mark.slow
 def test_derivatives_of_a_run_agree_with_differences(noise, options, float64):
     settings = some_settings()._replace(noise=noise)
     path = jax.jit(along(functools.partial(outcome, **options), settings))
@@ -148,6 +149,7 @@ LINE_SEARCHES = {
 
 
 @pytest.mark.parametrize("make, epochs", LINE_SEARCHES.values(), ids=LINE_SEARCHES)
+@pytest.mark.slow
 def test_a_line_search_has_forward_mode_and_says_that_it_has_no_reverse(
     make, epochs, float64
 ):
@@ -161,6 +163,7 @@ def test_a_line_search_has_forward_mode_and_says_that_it_has_no_reverse(
 
 
 @pytest.mark.parametrize("rule", [None, fl.stopping.patience(2)])
+@pytest.mark.slow
 def test_a_run_on_labels_and_keys_is_differentiable(rule):
     labels, key = jnp.array([0, 1, 2, 1]), jax.random.key(3)
     inputs = jax.random.normal(key, (4, 2))
@@ -210,6 +213,7 @@ for stop in (None, fl.stopping.target(1.0)):
 """
 
 
+@pytest.mark.slow
 def test_every_device_may_run_on_rows_of_its_own():
     subprocess.run(
         [sys.executable, "-c", MAPPED_RUN],

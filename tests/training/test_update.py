@@ -309,6 +309,7 @@ SHARP = {
 
 
 @pytest.mark.parametrize("optimizer", SHARP.values(), ids=SHARP)
+@pytest.mark.slow
 def test_a_run_of_them_is_mapped_and_stopped(optimizer):
     names = NEEDED["sophia"] if optimizer is SHARP["sophia"] else ()
     method = fl.gradients.autodiff

@@ -54,6 +54,7 @@ def squared_error(line, rows):
 
 
 @pytest.mark.parametrize("n_folds", [3, 5, 11])
+@pytest.mark.slow
 def test_agrees_with_scikit_learn_on_unequal_folds(
     fl, validation, readings, n_folds, float64
 ):
@@ -78,6 +79,7 @@ def test_agrees_with_scikit_learn_on_unequal_folds(
     np.testing.assert_array_equal(result.trained, 11 - np.bincount(numbers))
 
 
+@pytest.mark.slow
 def test_every_split_is_the_run_of_its_rows(fl, validation, readings, evaluate):
     objective = fl.make_objective(fl.models.linear, fl.losses.mse)
     optimizer = optax.sgd(1e-2)
@@ -149,6 +151,7 @@ def test_large_data_sets_go_through_in_parts(fl, validation, readings, monkeypat
     jax.tree.map(np.testing.assert_array_equal, parts, whole)
 
 
+@pytest.mark.slow
 def test_goes_through_a_sweep_over_learning_rates(fl, validation, readings, evaluate):
     objective = fl.make_objective(fl.models.linear, fl.losses.mse)
     masks = fl.data.folds(KEY, readings, 5)

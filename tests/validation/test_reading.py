@@ -72,6 +72,7 @@ SPLITTERS = {
 
 
 @pytest.mark.parametrize("splitter", SPLITTERS.values(), ids=SPLITTERS)
+@pytest.mark.slow
 def test_splitters_are_taken(splitter):
     assert_is_a_loop_over(validate(splitter), list(splitter.split(INPUTS)))
 
@@ -121,6 +122,7 @@ def test_masks_may_leave_the_future_out():
     assert_is_a_loop_over(validate(held_out), everything_else)
 
 
+@pytest.mark.slow
 def test_no_run_sees_the_future():
     def rows_of(train, held_out, key):
         return jnp.max(train.inputs), jnp.min(held_out.inputs)

@@ -30,6 +30,7 @@ def test_leave_one_out_holds_out_one_row_a_split(validation, readings):
     np.testing.assert_array_equal(validation.leave_one_out(readings), np.eye(11))
 
 
+@pytest.mark.slow
 def test_hold_out_holds_out_what_split_does(fl, validation, readings):
     masks = validation.hold_out(KEY, readings, 20, 0.3)
     for key, mask in zip(jax.random.split(KEY, 20), masks, strict=True):

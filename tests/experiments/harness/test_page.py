@@ -92,6 +92,7 @@ def _all(outline, wanted):
     return [attributes for tag, attributes in outline.tags if tag == wanted]
 
 
+@pytest.mark.slow
 def test_shows_everything(outline):
     words = " ".join(outline.text.split())
     for part in (
@@ -186,6 +187,7 @@ EXPLORABLES = {
 }
 
 
+@pytest.mark.slow
 def test_explorables_stand_where_their_still_figures_stood(tmp_path):
     outcome = dataclasses.replace(OUTCOME, explorables=EXPLORABLES)
     for experiment in EXPERIMENTS:

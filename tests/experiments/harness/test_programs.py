@@ -13,6 +13,7 @@ from experiments.harness._programs import keep_programs
 ROOT = Path(__file__).parents[3]
 
 
+@pytest.mark.slow
 def test_the_next_start_finds_the_programs_of_the_first(tmp_path, monkeypatch):
     """In the user's cache, or where the same folder is named."""
     folder = tmp_path / "funclearn" / "programs"

@@ -71,6 +71,7 @@ def test_only_what_is_not_saved_is_compiled_as_a_whole(tmp_path):
     [(wide_net, {}), (fit_csv, {"repeats": 0, "batch_size": 64})],
     ids=["wide_net", "fit_csv"],
 )
+@pytest.mark.slow
 def test_an_experiment_goes_on_to_the_same_losses(experiment, options, tmp_path):
     def run(epochs, **where):
         config = experiment.Config(epochs=epochs, **options, **where)
@@ -84,6 +85,7 @@ def test_an_experiment_goes_on_to_the_same_losses(experiment, options, tmp_path)
         np.testing.assert_array_equal(again[name], losses)
 
 
+@pytest.mark.slow
 def test_a_folder_with_a_run_is_told_in_one_line(tmp_path, capsys):
     options = ["--epochs", "3", "--out", str(tmp_path / "out")]
     options += ["--checkpoint-dir", str(tmp_path / "saved")]

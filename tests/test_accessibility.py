@@ -48,6 +48,7 @@ def found(chromium, tmp_path):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.slow
 def test_a_good_page_has_no_problem(found, width, scheme):
     assert found(accessibility.problems, width=width, color_scheme=scheme) == []
 

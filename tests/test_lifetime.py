@@ -103,6 +103,7 @@ CALLS = [
 
 
 @pytest.mark.parametrize("call", CALLS)
+@pytest.mark.slow
 def test_nothing_outlives_its_objective(call):
     objective = Objective()
     call(objective)
@@ -112,6 +113,7 @@ def test_nothing_outlives_its_objective(call):
     assert seen() is None
 
 
+@pytest.mark.slow
 def test_new_steps_in_a_loop_leave_nothing_behind():
     def alive():
         gc.collect()
@@ -124,6 +126,7 @@ def test_new_steps_in_a_loop_leave_nothing_behind():
 
 
 @pytest.mark.parametrize("transform", ["jit", "vmap", "grad"])
+@pytest.mark.slow
 def test_no_tracer_leaks(transform):
     def final(rate):
         return fl.fit(*step_of(Objective(), rate), TRAIN, epochs=3).final.loss

@@ -213,6 +213,7 @@ def test_the_average_is_read_with_the_update_that_is_due():
     assert read(epoch=jnp.int32(7)) == [3, 6]  # two thirds and one third
 
 
+@pytest.mark.slow
 def test_reports_take_what_the_model_itself_is_applied_to():
     step = fl.make_train_step(OBJECTIVE, SGD, ema=0.5)
     state, _ = step(fl.init_state(KEY, init(KEY), SGD), ROWS)

@@ -79,6 +79,7 @@ def test_progress_is_one_plain_line_for_a_run_and_one_for_a_sweep(outputs):
 
 
 @pytest.mark.parametrize("name", VALUES)
+@pytest.mark.slow
 def test_values_are_shown_once_and_as_text_for_who_has_no_html(outputs, name):
     data = only(outputs, name)
     shown = xml.etree.ElementTree.fromstring(data["text/html"])

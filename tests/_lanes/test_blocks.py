@@ -45,6 +45,7 @@ def test_bits_of_a_lane_depend_on_no_other_lane(name):
 
 
 @pytest.mark.parametrize("name", RUNS)
+@pytest.mark.slow
 def test_lane_is_the_run_alone_but_for_roundings(name):
     run = run_of(name)
     result = sweep(run, {"learning_rate": RATES}).result

@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 from jax.sharding import NamedSharding, PartitionSpec
 
 from funclearn import devices
@@ -29,6 +30,7 @@ def test_what_is_traced_is_nobodys():
     assert traced(2.0) == 2.0
 
 
+@pytest.mark.slow
 def test_parts_of_two_processes_are_joined():
     run_in_processes("""
         import jax.numpy as jnp

@@ -64,6 +64,7 @@ def test_states_without_parts_have_no_folder(tmp_path):
     assert head_of(tmp_path, 0).format == 1
 
 
+@pytest.mark.slow
 def test_two_processes_save_what_one_or_both_restore(tmp_path):
     save(tmp_path / "one", parted(8, 5), step=5)
     run_in_processes(f"""

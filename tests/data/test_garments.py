@@ -22,6 +22,7 @@ def test_form_is_that_of_the_photographs(drawn):
     assert len(fl.data.FASHION_MNIST_CLASSES) == 10
 
 
+@pytest.mark.slow
 def test_the_key_decides(drawn):
     again = fl.data.garments(jax.random.key(0), 3000)
     np.testing.assert_array_equal(again.inputs, drawn.inputs)

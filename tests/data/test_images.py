@@ -143,6 +143,7 @@ def test_pixel_similarity_on_real_digits(threes_and_sevens):
     assert accuracy > 0.85  # fastbook's chapter 4 has 0.95 on all of MNIST
 
 
+@pytest.mark.slow
 def test_a_linear_model_learns_what_logistic_regression_does(threes_and_sevens):
     """The regularised loss is strictly convex: there is one minimum to find."""
     train, validation = threes_and_sevens

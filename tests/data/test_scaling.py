@@ -100,6 +100,7 @@ def assert_standardised(scaled, original):
 @properties
 @given(columns=st.lists(column, min_size=1, max_size=3), targets=st.booleans())
 @example(columns=[[0.1] * 6, [1, 2, 3, 4, 5, 6]], targets=True)
+@pytest.mark.slow
 def test_standardised_columns_have_mean_0_and_deviation_1(columns, targets):
     table = np.array(columns).T
     assume(all(s == 0 or s > 1e-9 for s in np.ptp(table, axis=0)))

@@ -261,6 +261,7 @@ def lane_of(tree, lane):
     return jax.tree.map(lambda leaf: leaf[lane], tree)
 
 
+@pytest.mark.slow
 def test_splits_are_drawn_within_other_transformations():
     @jax.jit
     @jax.vmap

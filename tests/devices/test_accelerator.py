@@ -117,6 +117,7 @@ def test_blocks_make_the_same_bits_on_any_number_of_devices():
         assert ran(n) == wanted
 
 
+@pytest.mark.slow
 def test_a_sweep_is_its_runs_one_by_one():
     model = fl.models.affine(3)
     objective = fl.make_objective(model, fl.losses.mse)

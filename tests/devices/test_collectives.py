@@ -42,6 +42,7 @@ def formula(data, model, devices=8, **options):
     [(WHOLE, LINE, SGD, 4), (COLUMNS, NET, ADAM, 59)],
     ids=["line", "net"],
 )
+@pytest.mark.slow
 def test_a_full_batch_needs_one_word_a_step(data, model, optimizer, n_params):
     """Of the gradient and the loss."""
     word = [Collective("all-reduce", 4 * (n_params + 1))]
@@ -66,6 +67,7 @@ def test_an_evaluation_is_told_in_the_same_word():
     assert collectives(8, WHOLE, LINE, SGD, **options) == {1: word}
 
 
+@pytest.mark.slow
 def test_a_minibatch_needs_another_for_its_rows():
     words = formula(COLUMNS, NET, batch_size=16)
     assert words == [

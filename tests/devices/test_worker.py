@@ -110,6 +110,7 @@ def test_survivors_of_a_killed_process_end(tmp_path):
     assert "process 0 of 2 ends with status 75" in survivor.error
 
 
+@pytest.mark.slow
 def test_nobody_waits_for_a_process_that_failed(tmp_path):
     failed, survivor = together("raise", tmp_path)
     assert failed.status == 1 and "ValueError: bad data" in failed.error

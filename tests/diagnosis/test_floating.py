@@ -61,6 +61,7 @@ def test_floating_leaves_are_no_integers_and_no_keys():
 
 
 @pytest.mark.parametrize("averages", [{}, {"ema": 0.5}], ids=["plain", "ema"])
+@pytest.mark.slow
 def test_what_a_model_notes_is_none_of_the_parameters(averages, fl):
     """A running mean moves against no gradient, and must not be blamed."""
     notes = {"mean": jnp.zeros(2), "steps": jnp.zeros((), jnp.int32)}

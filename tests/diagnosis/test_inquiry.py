@@ -224,6 +224,7 @@ def test_following_the_advice_ends_the_divergence(name, rate, momentum):
 
 
 @pytest.mark.parametrize("dtype", [jnp.float16, jnp.bfloat16])
+@pytest.mark.slow
 def test_a_rate_that_is_too_large_in_any_precision(dtype):
     data = half(TRAIN, dtype)
     _, found = explained(6.0 / LARGEST, train=data, start=half(START, dtype))
@@ -274,6 +275,7 @@ def of_columns(params, batch, key):
 
 
 @pytest.mark.parametrize("columns", [None, [0, 2]])
+@pytest.mark.slow
 def test_steps_by_hand_dictionaries_and_integers(columns):
     params = {"w": jnp.ones(3 if columns is None else 2)}
     objective = of_columns
@@ -357,6 +359,7 @@ def test_a_momentum_that_was_not_given_is_no_curvature_elsewhere():
 
 
 @pytest.mark.parametrize("rate, advice", [(0.1, "then"), (6.0 / LARGEST, "at a rate")])
+@pytest.mark.slow
 def test_what_a_mask_leaves_out_goes_uphill(rate, advice):
     def objective(params, batch, key):
         return squares(params["w"], batch, key) + 0.4 * params["b"] ** 2

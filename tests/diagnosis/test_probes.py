@@ -148,6 +148,7 @@ def test_gradient_and_parameters_in_parallel_are_a_rate_alone():
     assert law.rate == pytest.approx(0.1, rel=1e-4)
 
 
+@pytest.mark.slow
 def test_what_a_mask_leaves_out_goes_along_its_gradient():
     def objective(params, batch, key):
         return squares(params["w"] + params["b"], batch, key)

@@ -295,6 +295,7 @@ def answers(judge):
 
 
 @pytest.mark.parametrize("name", CASES)
+@pytest.mark.slow
 def test_no_confident_verdict_is_wrong(answers, name):
     assert answers[name].kind in (CASES[name][0], UNKNOWN)
 

@@ -43,6 +43,7 @@ def test_function_of_ones_own_is_drawn(own):
     assert all("df/dx" not in finding for finding in outcome.findings)
 
 
+@pytest.mark.slow
 def test_arrays_have_no_paths_of_numbers(own):
     outcome = run(Config(function=f"{own}:length", x=1.0, y=2.0, z=2.0, points=2))
     assert {row[0] for row in outcome.tables[0].rows} == {

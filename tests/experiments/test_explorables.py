@@ -19,6 +19,8 @@ from experiments.learning_rates.thermometer import survey
 from tests.browser import agrees, all_shown, number, opened
 from tests.experiments.every import written
 
+pytestmark = pytest.mark.slow
+
 SMALL = {
     "learning_rates": learning_rates.Config(rates=5, epochs=10),
     "split_uncertainty": split_uncertainty.Config(splits=140, epochs=200),
@@ -41,7 +43,6 @@ def visible(page, part):
 
 
 @pytest.mark.parametrize("width", [390, 1280])
-@pytest.mark.slow
 def test_it_takes_the_place_of_the_still_figure(chromium, path, width):
     with opened(chromium, path, width=width) as page:
         assert all(visible(page, ".live"))
@@ -157,7 +158,6 @@ def limit_of(x, momentum):
 
 @pytest.mark.parametrize("scale", range(3))
 @pytest.mark.parametrize("faster", range(4))
-@pytest.mark.slow
 def test_every_position_shows_what_descent_leads_to(thermometer, scale, faster):
     place, x, momentum = thermometer, [*SCALES.values()][scale], MOMENTA[faster]
     readings = place.get_by_role("radio")

@@ -91,6 +91,7 @@ def test_right_gradient_is_that_of_autodiff(model, readings):
     )
 
 
+@pytest.mark.slow
 def test_one_entry_is_wrong():
     params, data = chapter.pose(Setting("wide net", "raw", "float32"), Config())
     candidates = chapter.gradients("wide net", params, data)

@@ -16,6 +16,8 @@ from experiments.learn_the_learning_rate.chapter import (
 )
 from tests.experiments.every import SmallRun, studied
 
+pytestmark = pytest.mark.slow
+
 CONFIG = Config(
     descents=8, epochs=30, rates=40, schedule_epochs=3, schedule_descents=400
 )

@@ -50,6 +50,7 @@ def test_limit_is_that_of_the_normal_equations(own, ran):
     assert edge.stable == pytest.approx(2 / largest, rel=0.1)
 
 
+@pytest.mark.slow
 def test_names_are_those_of_the_file(ran):
     seen = [*words(ran[0])]
     assert "Loss ((l/100 km)²)" in seen
@@ -57,6 +58,7 @@ def test_names_are_those_of_the_file(ran):
         assert not [word for word in seen if claim in word], claim
 
 
+@pytest.mark.slow
 def test_defaults_speak_of_the_thermometer():
     seen = [*words(run(Config(rates=3, epochs=5)))]
     assert "Loss (°C²)" in seen

@@ -98,6 +98,7 @@ def test_the_loss_is_the_one_that_was_asked_for(name):
 @pytest.mark.parametrize(
     "name, unit", [("mse", "°C²"), ("mae", "°C"), ("huber", "°C²")]
 )
+@pytest.mark.slow
 def test_the_loss_has_its_unit(name, unit):
     outcome, _ = ran(name)
     assert outcome.findings[0].endswith(f" {unit}.")

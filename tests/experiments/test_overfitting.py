@@ -20,6 +20,8 @@ from experiments.overfitting.families import network, polynomial
 from experiments.overfitting.page import _falls, _recipe
 from tests.experiments.every import SmallRun, studied
 
+pytestmark = pytest.mark.slow
+
 SMALL = Config(degrees=(0, 1), widths=(1, 2), data_sets=2, more_rows=20, epochs=10)
 LOSSES = {
     "mse": lambda e: e**2,
@@ -60,7 +62,6 @@ def test_without_noise_nothing_is_left(loss):
 
 
 @pytest.mark.parametrize("loss", LOSSES)
-@pytest.mark.slow
 def test_losses_are_those_of_the_settings(loss):
     config = dataclasses.replace(SMALL, epochs=2000, loss=loss)
     trials, _ = draw(jax.random.split(jax.random.key(0), 2), config)
@@ -73,7 +74,6 @@ def test_losses_are_those_of_the_settings(loss):
         assert found == pytest.approx(best, rel=5e-3)
 
 
-@pytest.mark.slow
 def test_line_of_another_loss_is_no_variance(everything, fitted, monkeypatch):
     (_, outcome, _), result = everything
     assert "The line is the variance of the noise," in outcome.plots["remedies"].caption
@@ -88,7 +88,6 @@ def test_sizes_that_do_not_increase_are_refused():
         chapter.study(dataclasses.replace(SMALL, widths=(4, 1)))
 
 
-@pytest.mark.slow
 def test_training_that_diverges_is_refused(monkeypatch):
     config = dataclasses.replace(SMALL, learning_rate=1e18, degrees=(0, 40), epochs=50)
     # What the remedies end with would be looked at with the rest, after compiling each.

@@ -86,6 +86,7 @@ def test_names_without_units_give_labels_without(name, noise, settings, tmp_path
 
 
 @pytest.mark.parametrize("name", ["autograd", "optimizers", "validation"])
+@pytest.mark.slow
 def test_a_diverging_run_is_refused(name, tmp_path):
     path = write(tmp_path / "a.csv", "x,y", [(1000.0 * x, x) for x in range(8)])
     with pytest.raises(ValueError, match="learning_rate must be less than"):

@@ -39,6 +39,7 @@ def test_everybody_can_read_it(chromium, page, width):
         assert accessibility.problems(shown) == []
 
 
+@pytest.mark.slow
 def test_everybody_can_read_it_in_the_dark(chromium, page):
     with opened(chromium, page, color_scheme="dark") as shown:
         assert accessibility.contrast(shown) == []

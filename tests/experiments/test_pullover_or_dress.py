@@ -28,6 +28,8 @@ from experiments.pullover_or_dress.images import Images, images, pair
 from experiments.pullover_or_dress.page import _below
 from tests.experiments.every import SmallRun, recorded, written
 
+pytestmark = pytest.mark.slow
+
 SMALL = Config(
     data="drawn", drawn=400, seeds=2, epochs=2, class_seeds=2, class_epochs=1
 )
@@ -91,7 +93,6 @@ def test_the_pair_is_of_pullovers_and_dresses(drawn):
     np.testing.assert_allclose(train.inputs, expected, rtol=1e-6)
 
 
-@pytest.mark.slow
 def test_photographs_that_lack_are_never_downloaded_unasked(tmp_path, monkeypatch):
     monkeypatch.setenv("FUNCLEARN_DATA", str(tmp_path))
     monkeypatch.setattr(
@@ -155,7 +156,6 @@ def test_a_seed_learns_as_a_loop_does(parts):
     assert found.accuracies[1, -1] == pytest.approx(right.mean(), abs=2e-3)
 
 
-@pytest.mark.slow
 def test_the_network_is_that_of_its_formula():
     model = network(3)
     params = jax.device_get(model.init(jax.random.key(0)))
@@ -198,7 +198,6 @@ def test_a_convolution_by_patches_is_a_convolution(strides, padding):
     jax.tree.map(np.testing.assert_allclose, ours, expected)
 
 
-@pytest.mark.slow
 def test_confusion_and_reliability_count():
     labels = np.array([0, 1, 1])
     probabilities = np.full((2, 3, 10), 0.01)

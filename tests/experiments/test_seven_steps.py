@@ -63,6 +63,7 @@ def test_seven_steps_are_those_of_fit():
     np.testing.assert_allclose(losses, run.history.loss, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_nudging_evaluates_the_loss_twice_a_weight():
     config = Config(weight_counts=(1, 2, 20))
     for count, gradient, nudging, difference in rows(config, "The price"):

@@ -58,6 +58,7 @@ def test_losses_are_those_of_least_squares(result):
         assert validation == pytest.approx(errors[held_out].mean(), rel=1e-3)
 
 
+@pytest.mark.slow
 def test_every_reading_is_held_back_once(result):
     found = result.by_kind["one reading at a time"]
     assert len(found.losses.validation) == len(X)

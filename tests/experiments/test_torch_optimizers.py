@@ -118,6 +118,7 @@ def test_another_optimizer_is_far_from_pytorch():
         assert distance > 0.1 if module.startswith("optax") else distance < 1e-5
 
 
+@pytest.mark.slow
 def test_distance_is_the_largest_where_both_have_points(result):
     path = result.torch["float64"]["valley"]["SGD"]
     other = np.zeros((31, 2))

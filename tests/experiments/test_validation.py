@@ -47,6 +47,7 @@ def test_losses_are_those_of_their_rows(name):
         assert losses[0] == pytest.approx(mean_loss(name, (1.0, 0.0), rows), rel=1e-5)
 
 
+@pytest.mark.slow
 def test_only_a_leak_steps_along_the_validation_loss():
     result = study(Config(epochs=1, splits=1))
     for run_, parts in (
@@ -60,6 +61,7 @@ def test_only_a_leak_steps_along_the_validation_loss():
         assert run_.state.params.weight == pytest.approx(weight, rel=1e-5)
 
 
+@pytest.mark.slow
 def test_the_same_key_gives_the_same_split():
     one, again, other = study(SHORT).splits.values()
     assert [*map(list, one)] == [*map(list, again)] != [*map(list, other)]

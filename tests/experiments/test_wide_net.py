@@ -102,6 +102,7 @@ def test_devices_make_no_other_run():
     assert Config(devices=2, blocks=4) == Config()
 
 
+@pytest.mark.slow
 def test_a_cpu_is_divided_before_jax_begins():
     options = ["--devices", "3", "--blocks", "8"]
     command = [sys.executable, "-m", "experiments.wide_net", *options]

@@ -185,6 +185,7 @@ def test_flax_module_in_mixed_precision():
         with_noise,
     ],
 )
+@pytest.mark.slow
 def test_programs_of_all_kinds_are_seen_sharply(objective, capfd):
     params = jnp.array([0.7, -0.4, 0.9])
     batch = jnp.array([0.5, 1.5, -0.25])

@@ -50,6 +50,7 @@ def linear_map(function, *example):
     )
 
 
+@pytest.mark.slow
 def test_a_map_of_arrays_has_the_jacobian_of_jax():
     def function(x):
         return jnp.outer(x, x**2)

@@ -145,6 +145,7 @@ def _bezier(control, n_points=20):
     return [tuple(point) for point in weights @ control]
 
 
+@pytest.mark.slow
 def test_no_boxes_and_no_labels_overlap(drawing, pairs_that_overlap):
     assert not pairs_that_overlap(drawing.nodes)
     assert not pairs_that_overlap(drawing.texts)

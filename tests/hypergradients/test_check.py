@@ -8,6 +8,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from funclearn.gradients import Agreement
 from funclearn.hypergradients import Trust, hypergradient
@@ -15,6 +16,7 @@ from funclearn.hypergradients._check import _along, _direction
 from tests.hypergradients.runs import KEY, logistic, shrink
 
 
+@pytest.mark.slow
 def test_a_right_derivative_agrees_and_the_error_is_that_of_its_precision(float64):
     for kind, most in ((np.float32, 1e-5), (np.float64, 1e-9)):
         found = hypergradient(

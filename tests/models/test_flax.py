@@ -104,6 +104,7 @@ def test_a_run_that_draws_and_notes_goes_on_to_the_same_bits(model):
 
 
 @pytest.mark.parametrize("model", NOTING.values(), ids=NOTING)
+@pytest.mark.slow
 def test_a_step_draws_once_and_another_step_draws_anew(model):
     params, train = model.init(KEY), train_of(model)
     first, second = (jax.random.fold_in(KEY, step) for step in (0, 1))

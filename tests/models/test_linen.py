@@ -81,6 +81,7 @@ class Fixed(nn.Module):
     [Fixed(), nn.BatchNorm(use_running_average=False, momentum=0.5)],
     ids=["of its own", "of flax"],
 )
+@pytest.mark.slow
 def test_an_attribute_that_says_train_does_not_hold_for_predictions(module):
     model = fl.models.from_linen(module, ROWS[:1])
     params: Any = model.init(KEY)

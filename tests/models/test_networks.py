@@ -90,6 +90,7 @@ ACTIVATIONS = {
     ],
     ids=["shallow", "deep", *ACTIVATIONS],
 )
+@pytest.mark.slow
 def test_an_mlp_starts_as_flax_would_start_it(widths, activation):
     model = fl.models.mlp(widths, activation)
     for key in jax.random.split(KEY, 4):

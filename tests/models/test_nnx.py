@@ -24,6 +24,7 @@ from tests.models.settings import (
 OTHER = jax.random.key(1)
 
 
+@pytest.mark.slow
 def test_an_nnx_module_without_dropout_trains_as_in_a_loop_by_hand():
     def build(rngs):
         made = NnxNoting(rngs)

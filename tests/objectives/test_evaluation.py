@@ -70,6 +70,7 @@ def test_batches_of_any_size_are_judged_as_all_rows(batch_size, weights):
     np.testing.assert_allclose(alone(jnp.eye(3), rows), expected["loss"], rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_no_more_rows_than_a_batch_are_predicted_at_once():
     seen = []
 

@@ -64,6 +64,7 @@ def test_a_run_of_another_rate_is_told_apart():
     assert torch_runs.apart(adam, got * (1 + 1e-11), wanted) > 1e-12
 
 
+@pytest.mark.slow
 def test_the_average_is_pytorchs():
     for run, state in zip(RUNS, trained()["states"], strict=True):
         if run.name == "asgd":

@@ -83,6 +83,7 @@ def test_derivatives_of_a_run_are_finite_and_right(name, found):
 
 
 @makers
+@pytest.mark.slow
 def test_mapped_traced_and_compiled_is_a_loop_over_numbers(name, found, float64):
     optimizer, params = MAKERS[name](*OTHERS), start()
     state = optimizer.init(params)

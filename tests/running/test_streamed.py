@@ -196,6 +196,7 @@ def test_the_last_good_state_is_the_last_saved(save_every, tmp_path, looked_at):
         assert int(made.state.step) == 10
 
 
+@pytest.mark.slow
 def test_a_deadline_leaves_it_in_the_middle(tmp_path, looked_at):
     data, folder = mapped(tmp_path / "data", LONG), tmp_path / "run"
     options = of(epochs=9, batch_size=50, **QUIET)

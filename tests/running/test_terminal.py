@@ -13,10 +13,12 @@ import pytest
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs pseudo-terminals")
 
-# It takes the terminal as its own, which then turns Ctrl-C into a signal.
+# It takes the terminal as its own, which then turns Ctrl-C into a signal, and listens
+# to that, which the children of a background job ignore.
 PROGRAM = """
-import fcntl, sys, termios
+import fcntl, signal, sys, termios
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+signal.signal(signal.SIGINT, signal.default_int_handler)
 import jax, jax.numpy as jnp, optax
 import funclearn as fl
 inputs = jnp.linspace(-1, 1, 10_000)  # an epoch takes microseconds, all of them seconds

@@ -52,6 +52,7 @@ def test_and_needs_both_at_one_epoch(fl, replay):
 
 
 @pytest.mark.parametrize("widths", [(1, 2, 1), (1, 32, 1)])
+@pytest.mark.slow
 def test_gradient_norm_is_that_of_numpy_for_short_and_long_gradients(fl, widths):
     model, optimizer = fl.models.mlp(widths), optax.sgd(0.1)
     data = fl.data.noisy_sine(jax.random.key(0))

@@ -112,6 +112,7 @@ def test_what_has_fired_has_fired(fl, replay):
     assert replay(LOSSES, stop=over.stop & fl.stopping.max_epochs(2)).epochs == 2
 
 
+@pytest.mark.slow
 def test_the_best_is_kept_and_counted_on(fl, replay):
     losses, validation = [1.0] * 6, [5.0, 3.0, 4.0, 4.0, 2.0, 6.0]
     begun = replay(losses, validation, stop=fl.stopping.max_epochs(9), epochs=3)

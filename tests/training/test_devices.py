@@ -172,6 +172,7 @@ def test_a_run_may_be_gone_on_with_on_other_devices(whole, tmp_path):
     assert hashed((begun.state, begun.history)) == hashed((run.state, run.history))
 
 
+@pytest.mark.slow
 def test_a_step_of_its_own_finds_the_devices_too(whole):
     step, state, rows, _ = whole
     alone = hashed(jax.jit(step)(state, rows))

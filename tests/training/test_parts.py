@@ -47,6 +47,7 @@ def epoch(made, cuts):
 
 
 @pytest.mark.parametrize("cuts", [[(0, 3)], [(0, 1), (1, 3)], [(0, 1), (1, 2), (2, 3)]])
+@pytest.mark.slow
 def test_it_has_the_bits_of_fit_however_it_is_cut(cuts):
     whole = fl.fit(STEP, START, ROWS, epochs=1, batch_size=200)
     made = epoch(parts(), cuts)

@@ -99,6 +99,7 @@ def least_squares(data):
 
 
 @pytest.mark.parametrize("epochs", [1, 8])
+@pytest.mark.slow
 def test_the_line_s_derivatives_are_those_of_its_closed_form(epochs, float64):
     """With Hessian H and minimum p*, p_T - p* = (I - r H)^T (p_0 - p*)."""
     data = some_settings().data

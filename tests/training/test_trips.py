@@ -136,6 +136,7 @@ def test_rows_may_be_keys():
     assert bool(jnp.all(rows[:, 1] == jax.vmap(jax.random.fold_in, (0, None))(keys, 1)))
 
 
+@pytest.mark.slow
 def test_rows_that_do_not_depend_on_the_lane_are_differentiated_too():
     def mixed(state):
         value, count = state

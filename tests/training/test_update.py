@@ -196,6 +196,7 @@ def test_optax_is_all_there():
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning:optax")
 @pytest.mark.parametrize("name", ALL)
+@pytest.mark.slow
 def test_a_step_is_that_of_the_documented_loop(name):
     optimizer = made(name)
     method = row_by_row if name in ROW_BY_ROW else fl.gradients.autodiff

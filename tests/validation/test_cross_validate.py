@@ -142,6 +142,7 @@ def test_runs_get_their_rows_and_a_key_of_their_own(fl, validation):
     )
 
 
+@pytest.mark.slow
 def test_large_data_sets_go_through_in_parts(fl, validation, readings, monkeypatch):
     masks = validation.hold_out(KEY, readings, 10)
     arguments = KEY, least_squares, readings, masks
@@ -187,6 +188,7 @@ def test_data_may_be_traced(validation, readings):
     )
 
 
+@pytest.mark.slow
 def test_takes_the_loss_from_an_evaluation_with_metrics(fl, validation, readings):
     model, loss = fl.models.linear, fl.losses.mse
 

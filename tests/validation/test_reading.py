@@ -109,6 +109,7 @@ def test_rows_may_be_drawn_more_than_once():
     assert_is_a_loop_over(validate(pairs), pairs)
 
 
+@pytest.mark.slow
 def test_masks_may_leave_the_future_out():
     pairs = list(model_selection.TimeSeriesSplit(4).split(INPUTS))
     train, held_out = (

@@ -395,6 +395,7 @@ def test_no_letter_is_smaller_than_twelve_pixels(shown):
     [(0, style.DARK_PAPER, style.DARK_INK), (1, style.PAPER, style.INK)],
     ids=["dark", "light"],
 )
+@pytest.mark.slow
 def test_follows_the_scheme_of_the_reader(page, tmp_path, width, scheme, paper, ink):
     frame, shot = tmp_path / "frame.html", tmp_path / "shot.png"
     frame.write_text(FRAME.format(page=page.as_uri(), width=width))

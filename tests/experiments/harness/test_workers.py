@@ -35,6 +35,7 @@ def found(names: list[str], processes: int) -> Iterator[Iterator[Any]]:
         yield results
 
 
+@pytest.mark.slow
 def test_every_name_is_called_and_what_dies_is_told():
     with found(["a", "b", "dies", "c"], 2) as results:
         results = dict(results)
@@ -57,6 +58,7 @@ def test_one_process_takes_the_last_first_and_ends_with_the_iterator():
 
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.slow
 def test_processes_end_with_their_parent_without_a_word(sent):
     script = (
         f"from {__name__} import *\n"

@@ -17,6 +17,7 @@ __all__ = [
     "numeric_columns",
     "parts",
     "plain",
+    "power",
     "written",
 ]
 
@@ -106,8 +107,13 @@ def written(text: str) -> str:
     if _LEAST <= int(exponent) <= _MOST:
         return format(Decimal(text), "f")
     sign, size = ("-", factor[1:]) if factor.startswith("-") else ("", factor)
-    times = "" if size == "1" else f"{size}×"
-    return f"{sign}{times}10{str(int(exponent)).translate(_RAISED)}"
+    return power(sign, "" if size == "1" else size, int(exponent))
+
+
+def power(sign: str, factor: str, exponent: int) -> str:
+    """Writes a power of ten, after its sign and its factor if it has these."""
+    times = f"{factor}×" if factor else ""
+    return f"{sign}{times}10{str(exponent).translate(_RAISED)}"
 
 
 _POWER = re.compile(r"(-?\d+(?:\.\d+)?)e([-+]?\d+)")

@@ -25,6 +25,7 @@ from matplotlib.contour import ContourSet
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatterSciNotation
 
+from experiments.harness import _plain
 from experiments.harness._compact import compact
 
 if TYPE_CHECKING:
@@ -149,12 +150,10 @@ class _Powers(LogFormatterSciNotation):
         if power is None:
             return label
         sign, factor, exponent = power.groups(default="")
-        times = f"{factor}\u00d7" if factor else ""
-        return f"{sign}{times}10{exponent.translate(_RAISED)}"
+        return _plain.power(sign, factor, int(exponent))
 
 
 _POWER = re.compile(r"\$\\mathdefault\{(-?)(?:([0-9.]+)\\times)?\s*10\^\{(-?\d+)\}\}\$")
-_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def _write_powers_plainly(figure: Figure) -> None:

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks._loops import compiled_loops
+from benchmarks._options import Options
 from benchmarks._processes import TORCH, Torch, beyond
 from benchmarks._record import Record, behind, latest, made_here, write
 from benchmarks._rows import Line, measured
@@ -72,6 +73,7 @@ def show(record: Record, earlier: Record | None) -> None:
 
 def main() -> None:
     """Measures, prints, and writes it down."""
+    Options(prog="python -m benchmarks", description=__doc__).parse_args()
     record = made_here(list(lines()), memory())
     show(record, latest(before=record.date, machine=record.machine))
     path = write(record)

@@ -26,10 +26,10 @@ def amount(text: str) -> float:
 
 
 def count(text: str) -> int:
-    """A whole number from 1 to a million."""
+    """A whole number from 1 to a billion."""
     number = int(text)
-    if not 1 <= number <= 10**6:
-        raise argparse.ArgumentTypeError(f"must be from 1 to 1000000; got {text}")
+    if not 1 <= number <= 10**9:
+        raise argparse.ArgumentTypeError(f"must be from 1 to 1000000000; got {text}")
     return number
 
 

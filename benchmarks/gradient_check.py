@@ -277,7 +277,7 @@ def seconds_for_the_wide_net(repetitions: int = 5) -> float:
 
 def main() -> None:
     """Prints the figures."""
-    parser = Options(prog="python -m benchmarks.gradient_check")
+    parser = Options(prog="python -m benchmarks.gradient_check", description=__doc__)
     parser.add_argument(
         "--problems", type=count, default=1000, help="of each precision"
     )

@@ -5,7 +5,6 @@
 
 import io
 import shutil
-import sys
 import tempfile
 from collections.abc import Callable
 from contextlib import redirect_stderr
@@ -18,6 +17,7 @@ import optax
 import funclearn as fl
 from benchmarks import sweeps
 from benchmarks._measure import Figure, median_ratio, seconds, show
+from benchmarks._options import Options, count
 
 KEY, RATE = jax.random.key(0), 1e-3
 NET, SINE = fl.models.wide_net, fl.data.noisy_sine(jax.random.key(1))
@@ -56,7 +56,11 @@ def check_bits(ways: dict[str, Callable[[], Any]]) -> None:
 
 def main() -> None:
     """Measures, and prints a table."""
-    long = int(sys.argv[1]) if len(sys.argv) > 1 else LONG
+    parser = Options(prog="python -m benchmarks.hostloop", description=__doc__)
+    parser.add_argument(
+        "epochs", type=count, nargs="?", default=LONG, help="of the wide net"
+    )
+    long = parser.parse_args().epochs
     line = both(fl.models.linear, sweeps.LINE, sweeps.READINGS, 5000)
     net = both(NET, NET.init(KEY), SINE, long)
     check_bits(line)

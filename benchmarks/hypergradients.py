@@ -13,6 +13,7 @@ import optax
 
 import funclearn as fl
 from benchmarks._measure import Figure, median_ratio, seconds, show
+from benchmarks._options import Options
 from funclearn.hypergradients import Mode, checkpointed, hypergradient
 
 TURNS = 5
@@ -161,6 +162,8 @@ def of_trust() -> Iterator[Figure]:
 
 def main() -> None:
     """Prints the figures."""
+    options = Options(prog="python -m benchmarks.hypergradients", description=__doc__)
+    options.parse_args()
     show("Hypergradients", [*of_reverse_mode(), *of_modes(), *of_trust()])
 
 

@@ -16,6 +16,7 @@ from flax import linen
 
 import funclearn as fl
 from benchmarks._measure import Figure, median_ratio, seconds, show
+from benchmarks._options import Options
 from funclearn.sweeps import sweep
 
 TURNS = 5
@@ -177,6 +178,7 @@ def of_seeds() -> Iterator[Figure]:
 
 def main() -> None:
     """Prints the figures."""
+    Options(prog="python -m benchmarks.images", description=__doc__).parse_args()
     show("Images", [*of_fit(), of_memory(), *of_seeds()])
 
 

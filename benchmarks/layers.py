@@ -15,6 +15,7 @@ from flax import linen
 
 import funclearn as fl
 from benchmarks._measure import Figure, median_ratio, seconds, show
+from benchmarks._options import Options
 from benchmarks.images import BATCH, CLASSES, HIDDEN, cross_entropy, images
 
 TURNS, ROWS = 7, 15_000
@@ -106,6 +107,7 @@ def figures() -> Iterator[Figure]:
 
 def main() -> None:
     """Prints the figures."""
+    Options(prog="python -m benchmarks.layers", description=__doc__).parse_args()
     show("Layers", list(figures()))
 
 

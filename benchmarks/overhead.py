@@ -14,6 +14,7 @@ import optax
 
 import funclearn as fl
 from benchmarks._measure import Figure, median_ratio, seconds, show
+from benchmarks._options import Options
 
 
 class Problem(NamedTuple):
@@ -102,6 +103,7 @@ def fit_against_scan(name: str, problem: Problem) -> Iterator[Figure]:
 
 def main() -> None:
     """Prints the figures."""
+    Options(prog="python -m benchmarks.overhead", description=__doc__).parse_args()
     figures = [
         figure
         for name, problem in problems().items()

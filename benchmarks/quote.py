@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+from benchmarks._options import Options
 from benchmarks._record import Record, latest
 
 __all__ = ["quoted", "with_quote"]
@@ -37,6 +38,7 @@ def _number(value: float) -> str:
 
 def main() -> None:
     """Writes it."""
+    Options(prog="python -m benchmarks.quote", description=__doc__).parse_args()
     record = latest()
     if record is None:
         raise SystemExit("no results: python -m benchmarks makes them.")

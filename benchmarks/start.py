@@ -21,6 +21,7 @@ import optax
 
 import funclearn as fl
 from benchmarks._measure import Figure, median_ratio, seconds, show
+from benchmarks._options import Options
 
 README = Path(__file__).parents[1] / "README.md"
 MIB = 2**20
@@ -161,6 +162,7 @@ def of_new_functions() -> Iterator[Figure]:
 
 def main() -> None:
     """Prints the figures."""
+    Options(prog="python -m benchmarks.start", description=__doc__).parse_args()
     show("Starting", [*of_new_functions(), importing(), of_the_readme()])
 
 

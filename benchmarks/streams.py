@@ -16,6 +16,7 @@ import optax
 
 import funclearn as fl
 from benchmarks._measure import Figure, median_ratio, seconds, show
+from benchmarks._options import Options
 
 N_ROWS, WIDTHS, BATCH = 60_000, (784, 256, 10), 256
 KEY = jax.random.key(0)
@@ -53,6 +54,7 @@ def ways(data: fl.Dataset, epochs: int = 1) -> dict[str, Callable[[], Any]]:
 
 def main() -> None:
     """Measures, and prints a table."""
+    Options(prog="python -m benchmarks.streams", description=__doc__).parse_args()
     folder = Path(tempfile.mkdtemp())
     try:
         made = ways(written(folder))

@@ -15,6 +15,7 @@ import optax
 
 import funclearn as fl
 from benchmarks._measure import Figure, median_ratio, seconds, show
+from benchmarks._options import Options
 from funclearn.sweeps import sweep
 
 TURNS = 11
@@ -258,6 +259,7 @@ over one. Where a stop hangs on a change as small as that, it falls on another e
 
 def main() -> None:
     """Prints the figures."""
+    Options(prog="python -m benchmarks.sweeps", description=__doc__).parse_args()
     show("Sweeps", [*of_the_thermometer(), *of_histories(), *of_networks()])
     show("Splits and optimizers", [of_splits(), of_optimizers()])
     show("Lanes that stop by themselves", list(of_bits()), WHY_BITS_DIFFER)

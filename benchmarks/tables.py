@@ -15,6 +15,7 @@ import numpy as np
 
 import funclearn as fl
 from benchmarks._measure import Figure, median_ratio, seconds, show
+from benchmarks._options import Options
 
 SHAPE = (200_000, 20)
 MIB = 2**20
@@ -86,6 +87,7 @@ def beside_pandas(path: Path, name: str) -> list[Figure]:
 
 def main() -> None:
     """Prints the figures."""
+    Options(prog="python -m benchmarks.tables", description=__doc__).parse_args()
     figures = []
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "table.csv")

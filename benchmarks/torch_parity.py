@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from benchmarks._options import Options
 from benchmarks.torch_runs import Entry, Make, Run, apart, ours, recorded, train
 
 EQUAL = 1e-12
@@ -237,6 +238,7 @@ def distances(
 
 def main() -> None:
     """Prints the table and the distances."""
+    Options(prog="python -m benchmarks.torch_parity", description=__doc__).parse_args()
     jax.config.update("jax_enable_x64", True)
     file = recorded()
     double = [Entry(run, ours(run)) for run in file.runs]

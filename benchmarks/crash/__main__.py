@@ -12,7 +12,7 @@ MEMORY = Path("/dev/shm")
 
 def main() -> None:
     """Tests the loops that the command line names."""
-    parser = Options(prog="python -m benchmarks.crash")
+    parser = Options(prog="python -m benchmarks.crash", description=__doc__)
     parser.add_argument(
         "loops", nargs="*", type=one_of(LOOPS), metavar="LOOP", help=", ".join(LOOPS)
     )

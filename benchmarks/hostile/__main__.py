@@ -20,7 +20,7 @@ CASES = {
 
 def main() -> int:
     """Runs the sections that the command line names; returns the exit status."""
-    parser = Options(prog="python -m benchmarks.hostile")
+    parser = Options(prog="python -m benchmarks.hostile", description=__doc__)
     parser.add_argument(
         "sections",
         nargs="*",

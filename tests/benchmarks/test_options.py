@@ -1,5 +1,10 @@
+import importlib
+import sys
+from pathlib import Path
+
 import pytest
 
+import benchmarks
 from benchmarks._options import Options, amount, count, one_of, seed, share
 
 
@@ -26,7 +31,7 @@ def test_options_are_read(parse):
     ("options", "part"),
     [
         (["three"], "must be one of one, two; got 'three'"),
-        (["--number", "0"], "from 1 to 1000000; got 0"),
+        (["--number", "0"], "from 1 to 1000000000; got 0"),
         (["--number", "many"], "'many'"),
         (["--number", "9" * 5000], "invalid"),
         (["--seed", "-1"], "from 0 to 1000000000; got -1"),
@@ -47,3 +52,23 @@ def test_bad_options_end_in_one_line_with_2(parse, capsys, options, part):
     assert line.startswith("error: ")
     assert line.endswith("; python -m benchmarks.some --help shows the options.")
     assert part in line
+
+
+def commands():
+    """The modules that `python -m` runs, but for the loops that others call."""
+    (root,) = map(Path, benchmarks.__path__)
+    for path in sorted({*root.glob("[!_]*.py"), *root.rglob("__main__.py")}):
+        if '__name__ == "__main__"' in path.read_text("utf-8"):
+            inner = path.relative_to(root).with_suffix("").parts
+            yield ".".join(("benchmarks", *inner))
+
+
+@pytest.mark.parametrize("module", list(commands()))
+def test_commands_explain_themselves(monkeypatch, capsys, module):
+    command = importlib.import_module(module)
+    monkeypatch.setattr(sys, "argv", [module, "--help"])
+    with pytest.raises(SystemExit) as exit_:
+        command.main()
+    assert exit_.value.code == 0
+    usage = capsys.readouterr().out
+    assert usage.startswith(f"usage: python -m {module.removesuffix('.__main__')} ")

@@ -96,7 +96,7 @@ def test_constants_are_found_from_what_they_make(hops):
     ("options", "part"),
     [
         (["lines"], "must be one of line, wide-net, images; got 'lines'"),
-        (["--devices", "0"], "from 1 to 1000000; got 0"),
+        (["--devices", "0"], "from 1 to 1000000000; got 0"),
         (["--bandwidth", "-1"], "must be above 0 and finite; got -1"),
         (["--hops", "star"], "must be one of ring, tree; got 'star'"),
     ],

@@ -32,9 +32,9 @@ class Model(NamedTuple):
 
 
 def uniform(key: PRNGKeyArray, shape: tuple[int, ...], fan_in: int) -> Array:
-    """Draws from ±1/√fan_in."""
-    bound = 1 / math.sqrt(fan_in)
-    return jax.random.uniform(key, shape, minval=-bound, maxval=bound)
+    """Draws from ±1/√fan_in, as one row: XLA compiles that several times faster."""
+    bound, size = 1 / math.sqrt(fan_in), math.prod(shape)
+    return jax.random.uniform(key, (size,), minval=-bound, maxval=bound).reshape(shape)
 
 
 def check_shape(name: str, array: PyTree, *needed: int | str) -> None:

@@ -59,7 +59,7 @@ class Plot(NamedTuple):
 
     def figure(self) -> Figure:
         """Draws it."""
-        figure = Figure(figsize=self.size)
+        figure = Figure(figsize=self.size, layout="constrained")
         axes = figure.subplots(*self.panels, squeeze=False, **self.layout)
         self.draw(*axes.ravel())
         return figure

@@ -170,8 +170,8 @@ def save(out: Path, result: Result) -> Summary:
 def _draw(name: str, stem: str, plot: Plot) -> dict[str, str | bytes]:
     with style.style():
         figure = plot.figure()
+    style.lay_out(figure)
     png = style.png(figure)
-    figure.set_layout_engine("none")  # the layout is found; to find it takes a while
     svg = style.svg(figure, prefix=f"{name}-{stem}", label=plot.caption)
     return {f"{stem}.png": png, f"{stem}.svg": svg}
 

@@ -57,6 +57,8 @@ GREY = "#656565"
 PALETTE = (BLUE, VERMILLION, GREEN, PURPLE, SKY, GREY)
 LINE_STYLES = ("-", "--", "-.", ":", (0, (6, 1.5, 1, 1.5, 1, 1.5)), (0, (8, 2)))
 
+DOTS_PER_INCH = 200  # of images, twice those of a screen
+
 MOST_POINTS = 1000  # that an SVG draws one by one
 
 FONTS = "system-ui, 'Segoe UI', 'DejaVu Sans', sans-serif"
@@ -73,7 +75,6 @@ _SETTINGS: dict["RcKeyType", object] = {
     "axes.titlelocation": "left",
     "axes.titlesize": 11,
     "axes.titleweight": "bold",
-    "figure.constrained_layout.use": True,
     "figure.dpi": 100,
     "figure.facecolor": "none",
     "figure.figsize": (5.2, 3.4),
@@ -101,13 +102,30 @@ def style() -> Iterator[None]:
         yield
 
 
+def lay_out(figure: Figure) -> None:
+    """Finds the places of all axes, and keeps them.
+
+    While a figure has a layout engine, matplotlib draws it twice when it saves it.
+    """
+    _write_powers_plainly(figure)
+    figure.set_dpi(DOTS_PER_INCH)
+    if engine := figure.get_layout_engine():
+        engine.execute(figure)
+    with style():
+        figure.set_layout_engine(None)
+
+
 def png(figure: Figure) -> bytes:
     """Renders a figure on opaque white at twice the resolution of the screen."""
     buffer = io.BytesIO()
     _write_powers_plainly(figure)
     with style():
         figure.savefig(
-            buffer, format="png", dpi=200, facecolor=PAPER, metadata={"Software": None}
+            buffer,
+            format="png",
+            dpi=DOTS_PER_INCH,
+            facecolor=PAPER,
+            metadata={"Software": None},
         )
     return buffer.getvalue()
 
@@ -129,7 +147,7 @@ def svg(figure: Figure, *, prefix: str, label: str) -> str:
     _write_powers_plainly(figure)
     with style():
         figure.savefig(
-            buffer, format="svg", dpi=200, facecolor="none", metadata=undated
+            buffer, format="svg", dpi=DOTS_PER_INCH, facecolor="none", metadata=undated
         )
     text = buffer.getvalue()
     text = text[text.index("<svg") :].replace(INK, "currentColor")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -10,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from flax import linen
+from jax.typing import DTypeLike
 
 import funclearn as fl
 from experiments.pullover_or_dress.images import Images, scaled
@@ -59,6 +61,17 @@ def by_patches(
     return jnp.concatenate(patches, axis=-1) @ kernel.reshape(-1, features)
 
 
+def he_normal(
+    key: jax.Array, shape: Sequence[int], dtype: DTypeLike = jnp.float32
+) -> jax.Array:
+    """He's normal distribution (arXiv:1502.01852, section 2.2), drawn as one row.
+
+    XLA compiles a row of random numbers several times faster than narrow planes.
+    """
+    drawn = jax.random.normal(key, (math.prod(shape),), dtype)
+    return drawn.reshape(shape) * math.sqrt(2 / math.prod(shape[:-1]))
+
+
 class Convolutional(linen.Module):
     """Two convolutions that halve the image, a hidden layer, and ten outputs."""
 
@@ -68,11 +81,16 @@ class Convolutional(linen.Module):
         planes = inputs.reshape(-1, 28, 28, 1)
         for features in (16, 32):
             halve = linen.Conv(
-                features, (3, 3), strides=2, conv_general_dilated=by_patches
+                features,
+                (3, 3),
+                strides=2,
+                kernel_init=he_normal,
+                conv_general_dilated=by_patches,
             )
             planes = linen.relu(halve(planes))
-        hidden = linen.relu(linen.Dense(64)(planes.reshape(len(planes), -1)))
-        return linen.Dense(CLASSES)(hidden)
+        hidden = linen.Dense(64, kernel_init=he_normal)
+        outputs = linen.Dense(CLASSES, kernel_init=he_normal)
+        return outputs(linen.relu(hidden(planes.reshape(len(planes), -1))))
 
 
 class Classes(NamedTuple):

@@ -111,6 +111,19 @@ def test_png_is_opaque_white_at_twice_the_resolution():
     assert np.all(pixels[0, 0] == 1)
 
 
+def test_axes_that_were_laid_out_stay_in_their_places():
+    figure = Figure(layout="constrained")
+    axes = figure.subplots()
+    before = axes.get_position()
+    style.lay_out(figure)
+    found = axes.get_position()
+    assert not np.allclose(found.bounds, before.bounds)
+    style.png(figure)
+    style.svg(figure, prefix="a", label="")
+    assert figure.get_layout_engine() is None
+    assert axes.get_position().bounds == found.bounds
+
+
 def test_svg_is_deterministic_and_takes_its_ink_from_the_page():
     text = style.svg(_figure(), prefix="a-b", label='a "loss" & more')
     assert text == style.svg(_figure(), prefix="a-b", label='a "loss" & more')

@@ -67,8 +67,8 @@ def penalised(
         penalties: `params -> grads`, as `l1` and `l2` return them.
 
     Returns:
-        `(params, batch, key=None) -> grads`, a closed form in its turn:
-        `penalised(linear_mse, l1(0.1), l2(0.01))` is the elastic net's.
+        `(params, batch, key=None) -> grads`, a closed form in its turn. That of the
+        elastic net is `penalised(linear_mse, l1(0.1), l2(0.01))`.
     """
     gradient = with_key(closed_form)
 

@@ -66,7 +66,7 @@ def means_over(
     more = captured, given, key
     shares, others = of_every_block(blocks, share, more, rows)
     leaves, structure = jax.tree.flatten(results)
-    means = iter(_split(_mean(shares), list(filter(_is_floating, leaves))))
+    means = iter(_split(as_unit(_mean)(shares), list(filter(_is_floating, leaves))))
     first = (leaf[0] for leaf in others)
     return structure.unflatten(
         next(means if _is_floating(leaf) else first) for leaf in leaves

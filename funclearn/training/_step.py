@@ -1,19 +1,17 @@
 """One update of the parameters."""
 
-import functools
 from collections.abc import Callable
 
 import jax
-import optax
-from jaxtyping import Array, PyTree
+from jaxtyping import PyTree
 
-from funclearn import _jaxprs, gradients
+from funclearn import gradients
 from funclearn._checks import (
     check_floating,
     check_key,
     check_same_structure,
 )
-from funclearn._notes import has_averages, own, trainable, with_trainable
+from funclearn._notes import has_averages, own, trainable
 from funclearn._types import (
     Batch,
     GradientMethod,
@@ -27,7 +25,7 @@ from funclearn.training._loss_scale import all_finite, chosen, loss_scale
 from funclearn.training._refusals import check_function
 from funclearn.training._slope import Slope, make_slope
 from funclearn.training._state import StepInfo, TrainState, TrainStep
-from funclearn.training._update import Optimizer, check_optimizer, update
+from funclearn.training._update import Optimizer, check_optimizer, moved
 
 __all__ = ["make_train_step"]
 
@@ -68,8 +66,9 @@ def make_train_step(
     notes by itself, from the notes before the step: the mean of the blocks is kept
     where it is floating-point, the first block's otherwise, and batch normalisation
     normalises every block by itself. It takes the memory of `blocks` gradients on every
-    device, and about 1.05 to 8 times as long as without. Validation data must be
-    replicated where bits of their evaluation matter, as to a rule that stops by it.
+    device, and about 1.05 to 50 times as long as without, the most for a line through a
+    few rows. Validation data must be replicated where bits of their evaluation matter,
+    as to a rule that stops by it.
 
     Args:
         objective: `(params, batch, key) -> scalar`.
@@ -86,8 +85,9 @@ def make_train_step(
             floating-point notes are averaged with the weights.
         blocks: a number of blocks of rows, such as 8, of which every batch's gradient
             is made, so that a run on a CPU has the same bits on all numbers of devices
-            and processes that divide it, and on one without a mesh. None makes it as
-            XLA likes, to rounding the same.
+            and processes that divide it, and on one without a mesh; with jaxlib
+            0.12.0.1 NAdam and RAdam have been seen to differ by roundings. None makes
+            it as XLA likes, to rounding the same.
 
     Returns:
         `train_step(state, batch) -> (state, StepInfo(loss, grads))`, pure; `fit` gives
@@ -129,12 +129,12 @@ def make_train_step(
         key = jax.random.fold_in(stream, state.step)
         before, scale = own(state.params), loss_scale(state.opt_state)
         slope = slope_at(before, batch, key, scale)
-        loss, grads, free = slope.loss, slope.grads, trainable(slope.params)
-        keywords = {"value": loss, "grad": grads, "epoch": state.epoch}
-        keywords |= {} if evaluation is None else {"evaluation": evaluation}
-        keywords |= _functions(slope, batch, key)
-        updates, opt_state = update(optimizer, grads, state.opt_state, free, keywords)
-        params, made = _updated(slope.params, updates, opt_state), True
+        loss, grads, made = slope.loss, slope.grads, True
+        arrays = {"value": loss, "grad": grads, "epoch": state.epoch}
+        arrays |= {} if evaluation is None else {"evaluation": evaluation}
+        functions = _functions(slope, batch, key)
+        given = slope.params, grads, state.opt_state, arrays, functions
+        params, opt_state = moved(optimizer, *given, apart=blocks is not None)
         if scale is not None:
             params = chosen(made := all_finite(grads), params, before)
         if averaging is not None:
@@ -177,13 +177,6 @@ def _check_state(
     )
 
 
-def _updated(params: Params, updates: Params, opt_state: PyTree) -> Params:
-    free = optax.apply_updates(trainable(params), updates)
-    if _has_line_search(opt_state):
-        free = jax.tree.map(_forward_mode_only(), free)
-    return with_trainable(params, free)
-
-
 def _functions(
     slope: Slope, batch: Batch, key: PyTree
 ) -> dict[str, Callable[..., PyTree]]:
@@ -206,27 +199,3 @@ def _functions(
         return slope.value_and_grad(params, batch, key)[1]
 
     return {"value_fn": value_fn, "obj_fn": value_fn, "grad_fn": grad_fn}
-
-
-def _has_line_search(opt_state: PyTree) -> bool:
-    """Whether a state in it is of optax's line searches, or of a class that says so.
-
-    The class of `fl.optimizers.lbfgs` does, by an attribute `has_line_search`.
-    """
-    kinds = (optax.ScaleByBacktrackingLinesearchState, optax.ScaleByZoomLinesearchState)
-
-    def searches(node: PyTree) -> bool:
-        kind = type(node)
-        return issubclass(kind, kinds) or getattr(kind, "has_line_search", False)
-
-    return any(map(searches, jax.tree.leaves(opt_state, is_leaf=searches)))
-
-
-@functools.cache
-def _forward_mode_only() -> Callable[[Array], Array]:
-    return _jaxprs.one_way(
-        "forward_mode_only",
-        "optimizer has a line search, a loop of unknown length, which reverse-mode "
-        "differentiation (jax.grad) of a run cannot cross; use forward mode "
-        "(jax.jvp, jax.jacfwd), or an optimizer without a line search.",
-    )

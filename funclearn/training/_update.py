@@ -5,6 +5,7 @@ transformation that does not take one of them raises TypeError: whoever calls ha
 know what is inside. Here all are offered, and those that are refused are taken back.
 """
 
+import functools
 import inspect
 import re
 from collections.abc import Callable
@@ -12,15 +13,19 @@ from typing import Any, TypeAlias
 
 import jax
 import optax
-from jaxtyping import PyTree
+from jaxtyping import Array, PyTree
 
+from funclearn import _jaxprs
+from funclearn._notes import trainable, with_trainable
 from funclearn._types import Params
 from funclearn._words import described
+from funclearn.training._units import as_unit
 
 __all__ = [
     "Optimizer",
     "check_lookahead",
     "check_optimizer",
+    "moved",
     "trained",
     "update",
 ]
@@ -122,3 +127,69 @@ def check_lookahead(params: Params, opt_state: PyTree) -> None:
 def trained(params: Params) -> Params:
     """The parameters at which the gradient is taken: the fast ones of lookahead."""
     return params.fast if isinstance(params, optax.LookaheadParams) else params
+
+
+def moved(
+    optimizer: Optimizer,
+    params: Params,
+    grads: Params,
+    opt_state: PyTree,
+    arrays: dict[str, PyTree],
+    functions: dict[str, Callable[..., PyTree]],
+    *,
+    apart: bool,
+) -> tuple[Params, PyTree]:
+    """The parameters and the optimizer's state after an update.
+
+    Args:
+        optimizer: what makes it.
+        params: before the update, with what notes and averages they hold.
+        grads: of those that are trained.
+        opt_state: before the update.
+        arrays: what the optimizer is given by name.
+        functions: likewise.
+        apart: whether it has the same bits on any number of devices. On several XLA
+            finds other operations before it, and would mix and share its own otherwise.
+    """
+
+    def update_of(
+        params: Params, grads: Params, opt_state: PyTree, arrays: dict[str, PyTree]
+    ) -> tuple[Params, PyTree]:
+        free, keywords = trainable(params), arrays | functions
+        updates, opt_state = update(optimizer, grads, opt_state, free, keywords)
+        return _updated(params, updates, opt_state), opt_state
+
+    if apart:
+        update_of = as_unit(_jaxprs.without_repetition(update_of))
+    return update_of(params, grads, opt_state, arrays)
+
+
+def _updated(params: Params, updates: Params, opt_state: PyTree) -> Params:
+    free = optax.apply_updates(trainable(params), updates)
+    if _has_line_search(opt_state):
+        free = jax.tree.map(_forward_mode_only(), free)
+    return with_trainable(params, free)
+
+
+def _has_line_search(opt_state: PyTree) -> bool:
+    """Whether a state in it is of optax's line searches, or of a class that says so.
+
+    The class of `fl.optimizers.lbfgs` does, by an attribute `has_line_search`.
+    """
+    kinds = (optax.ScaleByBacktrackingLinesearchState, optax.ScaleByZoomLinesearchState)
+
+    def searches(node: PyTree) -> bool:
+        kind = type(node)
+        return issubclass(kind, kinds) or getattr(kind, "has_line_search", False)
+
+    return any(map(searches, jax.tree.leaves(opt_state, is_leaf=searches)))
+
+
+@functools.cache
+def _forward_mode_only() -> Callable[[Array], Array]:
+    return _jaxprs.one_way(
+        "forward_mode_only",
+        "optimizer has a line search, a loop of unknown length, which reverse-mode "
+        "differentiation (jax.grad) of a run cannot cross; use forward mode "
+        "(jax.jvp, jax.jacfwd), or an optimizer without a line search.",
+    )

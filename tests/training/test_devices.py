@@ -190,3 +190,18 @@ def test_a_number_of_devices_that_does_not_divide_blocks_is_refused(whole):
         fl.make_train_step(
             lambda w, batch, key: w * jnp.mean(batch), optax.sgd(0.1), blocks=8
         )(fl.init_state(KEY, 1.0, optax.sgd(0.1)), jnp.ones(15))
+
+
+@pytest.mark.parametrize("make", [optax.adam, fl.optimizers.adam])
+@pytest.mark.parametrize("n_rows", [8, 9, 11])
+def test_updates_of_single_numbers_have_the_same_bits(n_rows, make):
+    data = fl.data.Scaler(input_scale=10.0)(fl.data.thermometer())
+    data, optimizer = fl.data.take(data, slice(n_rows)), make(1e-2)
+    state = fl.init_state(KEY, fl.models.linear.init(KEY), optimizer)
+    objective = fl.make_objective(fl.models.linear, fl.losses.mse)
+    step = fl.make_train_step(objective, optimizer, blocks=BLOCKS)
+    mesh = mesh_of(BLOCKS)
+    there, rows = fl.devices.replicate(state, mesh), fl.devices.shard(data, mesh)
+    for epochs in (1, 300):
+        alone = fl.fit(step, state, data, epochs=epochs)
+        assert hashed(fl.fit(step, there, rows, epochs=epochs)) == hashed(alone)

@@ -61,6 +61,7 @@ CORE = {
     },
     "checkpoints.fingerprint": fl.checkpoints.fingerprint,
     "checkpoints.latest": fl.checkpoints.latest,
+    "checkpoints.prune": fl.checkpoints.prune,
     "checkpoints.restore": fl.checkpoints.restore,
     "checkpoints.save": fl.checkpoints.save,
     "running.run": fl.running.run,

@@ -48,7 +48,8 @@ class Keeper:
             CheckpointError: if it is of other lanes.
         """
         for place in sorted(self._folder.glob("process-*")):
-            if checkpoints.latest(place) is None:
+            saved = checkpoints.latest(place)
+            if saved is None:
                 continue
             like = {"done": self._results.done, "lanes": self._results.arrays}
             kept = checkpoints.restore(place, like, config=self._config)
@@ -56,6 +57,9 @@ class Keeper:
             for array, rows in zip(self._results.arrays, kept["lanes"], strict=True):
                 array[new] = rows[new]
             self._results.done[new] = True
+            if place == self._own:
+                # If it was killed before it did, there may be no more to save.
+                checkpoints.prune(place, step=saved.step, keep=1)
         self._saved = int(self._results.done.sum())
 
     def look(self) -> None:

@@ -13,6 +13,7 @@ or other data is refused with the difference. No pickle, no code.
 from funclearn.checkpoints._errors import CheckpointError, CheckpointWarning
 from funclearn.checkpoints._finding import Saved
 from funclearn.checkpoints._fingerprint import fingerprint
+from funclearn.checkpoints._pruning import prune
 from funclearn.checkpoints._restoring import Checkpoint, latest, read, restore
 from funclearn.checkpoints._saving import save
 
@@ -23,6 +24,7 @@ __all__ = [
     "Saved",
     "fingerprint",
     "latest",
+    "prune",
     "read",
     "restore",
     "save",

@@ -1,9 +1,7 @@
 """Saving and restoring states."""
 
-import contextlib
 import hashlib
 import os
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,20 +14,13 @@ from funclearn._checks import check_direction, integer_at_least
 from funclearn._processes import Together
 from funclearn.checkpoints._beside import clean_folders, written_folder
 from funclearn.checkpoints._describing import head_of_state, step_of
-from funclearn.checkpoints._errors import CheckpointError, CheckpointWarning, Damage
 from funclearn.checkpoints._files import clean, explained, make_folder, write
 from funclearn.checkpoints._fingerprint import bytes_of
 from funclearn.checkpoints._format import header_of, layout
 from funclearn.checkpoints._head import FORMAT, Entry, Head
-from funclearn.checkpoints._keeping import (
-    PATTERN,
-    folder_of,
-    listed,
-    path_of,
-    superfluous,
-)
+from funclearn.checkpoints._keeping import PATTERN, folder_of, path_of
 from funclearn.checkpoints._leaves import facts_of, numbers_of
-from funclearn.checkpoints._reading import head_of
+from funclearn.checkpoints._pruning import remove
 from funclearn.checkpoints._sharded import is_sharded
 from funclearn.checkpoints._structure import Structure, structure_of
 
@@ -114,7 +105,8 @@ def save(
         _write(path, head, _Given(trees, names, numbers), together)
     with together.alike():
         if together.first:
-            _keep(place, step, keep, direction)
+            with explained(place, "the checkpoint could not be saved"):
+                remove(place, step, keep, direction)
     return path
 
 
@@ -148,16 +140,6 @@ def _write(path: Path, head: Head, given: _Given, together: Together) -> None:
                 if beside is not None:
                     head = head._replace(format=FORMAT, folder=beside)
                 _put(path, head, given)
-
-
-def _keep(place: Path, step: int, keep: int, direction: str) -> None:
-    """Removes what is not kept."""
-    with explained(place, "the checkpoint could not be saved"):
-        values = {one: _value_of(place, one) for one in listed(place)}
-    for one in superfluous(values, step, keep, direction):
-        _remove(path_of(place, one))
-    with contextlib.suppress(OSError):
-        clean_folders(place)
 
 
 def _names(trees: Mapping[str, Structure]) -> dict[str, str]:
@@ -211,20 +193,3 @@ def _put(path: Path, head: Head, given: _Given) -> None:
     head = head._replace(trees=entries)
     leaves = {name: entry.leaf for name, entry in head.entries.items()}
     write(path, (header_of(head), *(bytes_of(numbers[one]) for one in layout(leaves))))
-
-
-def _value_of(folder: Path, step: int) -> float | None:
-    """The value that a checkpoint was saved with; None if it cannot be told."""
-    try:
-        return head_of(folder, step).value
-    except (CheckpointError, Damage, OSError):
-        return None
-
-
-def _remove(path: Path) -> None:
-    try:
-        path.unlink(missing_ok=True)  # another process may have been first
-    except OSError as error:
-        # The new one is on disk: that is no reason to stop a run.
-        text = f"{path} is no longer needed and could not be removed: {error}"
-        warnings.warn(text, CheckpointWarning, stacklevel=4)

@@ -68,6 +68,15 @@ class Folder:
             self.saved, self.step = history.number, found.step
         return found
 
+    def prune(self) -> None:
+        """Removes what a run that was killed had no time to remove.
+
+        A run that had ended saves nothing more, and so would not remove it either.
+        """
+        with self._together.alike():
+            if self._together.first:
+                checkpoints.prune(self.path, step=self.step, keep=self._keep)
+
     def begin(self) -> None:
         """Writes down what the run computes."""
         if self._together.first:

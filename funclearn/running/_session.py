@@ -139,6 +139,7 @@ class Session:
                     f"{folder.path} has made; got {epochs}."
                 )
             if found is not None:
+                folder.prune()
                 return found
         elif self._together.first and checkpoints.latest(folder.path) is not None:
             raise ValueError(

@@ -1,5 +1,6 @@
 """Lanes that are kept in a folder."""
 
+import shutil
 import warnings
 
 import jax
@@ -57,6 +58,16 @@ def test_it_goes_on_with_the_lanes_that_are_missing(tmp_path, at_once):
     run.seen.clear()
     assert equal(sweep(run, GRID, block_size=1, folder=tmp_path).result, result)
     assert not run.seen
+
+
+def test_lanes_that_are_all_done_are_kept_once(tmp_path):
+    """Though the sweep was killed before it removed what it had kept earlier."""
+    run = Stops(-1)
+    first = sweep(run, GRID, block_size=1, folder=tmp_path).result
+    (last,) = tmp_path.glob("process-0/checkpoint-*")
+    shutil.copy(last, last.with_name("checkpoint-000000000001.safetensors"))
+    assert equal(sweep(run, GRID, block_size=1, folder=tmp_path).result, first)
+    assert list(last.parent.glob("checkpoint-*")) == [last]
 
 
 def test_lanes_that_are_kept_are_shown_as_done(tmp_path, at_once):

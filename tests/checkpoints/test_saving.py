@@ -13,6 +13,7 @@ import pytest
 
 import funclearn as fl
 from funclearn.checkpoints import CheckpointWarning, latest, restore, save
+from funclearn.checkpoints import _pruning as pruning
 from funclearn.checkpoints import _saving as saving
 from tests.checkpoints.settings import assert_same, network, plain
 from tests.checkpoints.test_files import OPERATIONS, fail, posix
@@ -100,14 +101,14 @@ def test_one_that_cannot_be_read_is_not_the_best(tmp_path):
 def test_another_process_may_have_removed_old_ones(tmp_path, monkeypatch):
     for step in range(3):
         save(tmp_path, plain(step), step=step)
-    chosen = saving.superfluous
+    chosen = pruning.superfluous
 
     def late(*arguments):
         for step in (gone := chosen(*arguments)):
             saving.path_of(tmp_path, step).unlink()
         return gone
 
-    monkeypatch.setattr(saving, "superfluous", late)
+    monkeypatch.setattr(pruning, "superfluous", late)
     save(tmp_path, plain(3), step=3, keep=1)
     assert steps(tmp_path) == [3]
 

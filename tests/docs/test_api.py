@@ -33,7 +33,8 @@ NAMES = [
 
 CORE = """
 analytic.linear_mse analytic.penalised analytic.wide_net_mse
-checkpoints.fingerprint checkpoints.latest checkpoints.restore checkpoints.save
+checkpoints.fingerprint checkpoints.latest checkpoints.prune checkpoints.restore
+checkpoints.save
 data.batches data.encode data.folds data.garments data.noisy_sine data.read_csv
 data.read_table data.split data.standardise data.take data.thermometer
 devices.initialise devices.mesh devices.replicate devices.shard devices.worker

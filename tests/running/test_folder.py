@@ -75,6 +75,29 @@ def test_another_version_of_jax_may_write_programs_down_otherwise(kept, monkeypa
     run(other, state, DATA, epochs=300, folder=kept, **QUIET)
 
 
+def test_a_finished_run_removes_what_it_had_no_time_to_remove(kept):
+    """As when it was killed between its last save and that."""
+    quiet = {**QUIET, "keep": 2}
+    names = sorted(path.name for path in kept.glob("checkpoint-*"))
+    with pytest.raises(ValueError, match="epochs"):
+        run(STEP, START, DATA, epochs=299, folder=kept, **quiet)
+    assert sorted(path.name for path in kept.glob("checkpoint-*")) == names
+    again = run(STEP, START, DATA, epochs=300, folder=kept, **quiet)
+    assert sorted(path.name for path in kept.glob("checkpoint-*")) == names[-2:]
+    check_same(again, fl.fit(STEP, START, DATA, epochs=300))
+
+
+def test_what_is_newer_than_what_a_run_goes_on_from_stays(kept):
+    """It is damaged, and of use to whoever looks into that."""
+    last = newest(kept)
+    last.write_bytes(last.read_bytes()[:-3])
+    damaged = last.read_bytes()
+    with pytest.warns(fl.checkpoints.CheckpointWarning):
+        run(STEP, START, DATA, epochs=300, folder=kept, **{**QUIET, "keep": 1})
+    assert last.exists() and len(list(kept.glob("checkpoint-*"))) == 1
+    assert last.read_bytes() != damaged
+
+
 def test_a_checkpoint_that_is_of_no_run_is_refused(tmp_path):
     fl.checkpoints.save(tmp_path, START)
     with pytest.raises(fl.checkpoints.CheckpointError, match="not saved by a run"):

@@ -21,7 +21,7 @@ from benchmarks._options import Options, count
 
 KEY, RATE = jax.random.key(0), 1e-3
 NET, SINE = fl.models.wide_net, fl.data.noisy_sine(jax.random.key(1))
-LONG = 1_500_000  # epochs of the wide net; some fifteen seconds
+LONG = 1_500_000  # epochs of the wide net; about a minute
 
 
 def both(

@@ -190,6 +190,11 @@ def _one_epoch(take: Callable[[], tuple[Any, ...]], settings: Any) -> Any:
     return one
 
 
+def _next_number(number: int, pace: float) -> int:
+    """How many epochs come next, by those of the last chunk and the seconds of one."""
+    return max(1, min(int(_SECONDS / max(pace, 1e-12)), _GROWTH * number))
+
+
 def chunks(
     program: Program,
     state: TrainState,
@@ -210,6 +215,7 @@ def chunks(
     while epochs > 0:
         now, ahead = ahead or begin(state, stop, epochs), None
         if decide is None and epochs > now.number and 0.0 < pace * now.number < _AHEAD:
+            number = _next_number(now.number, pace)
             ahead = begin(now.run.state, now.run.stop, epochs - now.number)
         wait_for(now.run.state.epoch)
         # One that was begun ahead has waited for the one before it.
@@ -217,7 +223,7 @@ def chunks(
         state, stop, ran = now.run.state, now.run.stop, int(now.run.epochs)
         ended, epochs = bool(now.run.reason.code), epochs - ran
         pace = (ready - began) / now.number
-        number = max(1, min(int(_SECONDS / max(pace, 1e-12)), _GROWTH * now.number))
+        number = _next_number(now.number, pace)
         if decide is not None:
             # Another program for all, so it comes before the next chunk, not after.
             (number,) = decide(number)

@@ -77,6 +77,7 @@ check_old_new_problem = [
 
 
 @pytest.mark.parametrize(("check", "old", "new", "problem"), check_old_new_problem)
+@pytest.mark.slow
 def test_every_check_fails_where_it_must(found, check, old, new, problem):
     old = '<a href="#top"' if old == "<a href" else old
     new = '<a tabindex="-1" href="#top"' if "tabindex" in new else new

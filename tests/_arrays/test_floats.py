@@ -45,6 +45,7 @@ def assert_differences(predictions, targets, found, dtype):
 
 @pytest.mark.parametrize("second", NARROW)
 @pytest.mark.parametrize("first", NARROW)
+@pytest.mark.slow
 def test_differences_of_jax_are_rounded_once(first, second):
     predictions, targets = every_pair(first, second)
     errors, _ = _arrays.errors_of(jnp.asarray(predictions), jnp.asarray(targets))

@@ -87,6 +87,7 @@ def test_values_are_shown_once_and_as_text_for_who_has_no_html(outputs, name):
     assert len(data["text/plain"]) < 1000 and "Array(" not in data["text/plain"]
 
 
+@pytest.mark.slow
 def test_a_run_shows_its_losses(outputs):
     first, last = map(
         float, only(outputs, NUMBERS)["text/plain"].strip("[]").split(",")

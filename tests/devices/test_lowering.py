@@ -49,6 +49,7 @@ def types_over(mesh, spec, tree):
 
 @WAYS
 @pytest.mark.parametrize("n", [8, 256])
+@pytest.mark.slow
 def test_a_run_over_devices_lowers_for_other_platforms(n, way):
     """Its rows dealt out, and all else whole on each of the devices."""
     mesh = AbstractMesh((n,), ("data",), axis_types=(AxisType.Auto,))

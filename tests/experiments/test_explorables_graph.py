@@ -86,6 +86,7 @@ def test_evaluator_agrees_with_jax(page, function, float64):
 
 
 @pytest.mark.parametrize("function", [*FORMULAS, every_operation])
+@pytest.mark.slow
 def test_every_node_and_edge_is_that_of_the_graph(page, function, float64):
     count = len(inspect.signature(function).parameters)
     graph = graphs.trace(function, *np.linspace(0.7, 1.9, count).tolist())

@@ -162,6 +162,7 @@ def again(fitted):
     return run
 
 
+@pytest.mark.slow
 def test_losses_of_the_epochs_are_those_of_another_run(page, again, snapshots):
     place = page.locator("#overfitting-stop_early")
     history = jax.device_get(again().history)

@@ -33,6 +33,7 @@ def test_an_unknown_name_is_refused():
     assert "did you mean 'autograd'?" in done.stderr
 
 
+@pytest.mark.slow
 def test_experiments_run_side_by_side(tmp_path):
     done = _python("broadcasting", "gradient_vectors", "--out", str(tmp_path))
     assert (done.returncode, done.stderr) == (0, "")

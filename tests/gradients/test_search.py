@@ -45,6 +45,7 @@ def test_one_round_is_enough_where_the_size_is_the_scale():
 
 @pytest.mark.parametrize("unit", [1e-6, 1e-9, 1e-14])
 @pytest.mark.parametrize("shape", [jnp.sin, jnp.tanh, jnp.arctan])
+@pytest.mark.slow
 def test_a_zero_among_large_numbers_takes_smaller_steps(shape, unit):
     def objective(p):
         return shape(p[0] / unit + 0.25) + shape(p[1] / 1e8)

@@ -152,6 +152,7 @@ ALONG_AXES = [
 
 
 @pytest.mark.parametrize(("function", "argument", "formula"), ALONG_AXES)
+@pytest.mark.slow
 def test_formulas_name_the_axes(function, argument, formula):
     def total(x):
         return jnp.sum(function(x).astype(float))

@@ -22,6 +22,7 @@ METRICS = {
 
 @pytest.mark.parametrize("metric, predictions, targets", METRICS.values(), ids=METRICS)
 @pytest.mark.parametrize("weights", [None, WEIGHTS], ids=["alike", "rows"])
+@pytest.mark.slow
 def test_sums_of_batches_are_merged_to_those_of_all_rows(
     metric, predictions, targets, weights
 ):

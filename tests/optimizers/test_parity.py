@@ -74,6 +74,7 @@ def test_the_average_is_pytorchs():
                 np.testing.assert_allclose(average, wanted, rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_the_distance_in_float32_is_as_stated():
     (stated,) = re.findall(r"float32 is at most (\S+),", DOCSTRING)
     assert max(trained()["single"].values()) < float(stated)

@@ -184,6 +184,7 @@ def test_rules_are_equal_if_their_numbers_are(fl, make):
 
 
 @pytest.mark.parametrize("make", RULES.values(), ids=RULES)
+@pytest.mark.slow
 def test_rules_are_pickled_and_copied_with_what_they_have_seen(fl, replay, make):
     rule = make(fl.stopping)
     watched = replay(LOSSES, LOSSES, epochs=3, stop=rule).stop

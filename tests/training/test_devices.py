@@ -194,6 +194,7 @@ def test_a_number_of_devices_that_does_not_divide_blocks_is_refused(whole):
 
 @pytest.mark.parametrize("make", [optax.adam, fl.optimizers.adam])
 @pytest.mark.parametrize("n_rows", [8, 9, 11])
+@pytest.mark.slow
 def test_updates_of_single_numbers_have_the_same_bits(n_rows, make):
     data = fl.data.Scaler(input_scale=10.0)(fl.data.thermometer())
     data, optimizer = fl.data.take(data, slice(n_rows)), make(1e-2)

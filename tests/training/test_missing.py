@@ -53,6 +53,7 @@ def without_key(run):
 
 @pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
 @debugged
+@pytest.mark.slow
 def test_a_stopped_run_has_the_bits_that_it_has_otherwise(rule, debug):
     expected = run(stop=rule)
     with debug(True):

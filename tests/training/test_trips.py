@@ -43,6 +43,7 @@ def assert_rows(rows, wanted):
 
 @pytest.mark.parametrize("length", LENGTHS)
 @pytest.mark.parametrize("last", [None, 5, 60, 100])
+@pytest.mark.slow
 def test_rows_of_lanes_are_those_of_the_loops(length, last):
     starts, steps = np.arange(4), np.array([1, 2, 1, 3])
     lanes = jax.jit(jax.vmap(functools.partial(run, length=length, last=last)))

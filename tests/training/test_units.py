@@ -76,6 +76,7 @@ def momentum(rate):
         (2, momentum, True, lambda s: s.when("cold", lambda seen: seen.loss < 20)),
     ],
 )
+@pytest.mark.slow
 def test_a_stop_has_the_bits_of_a_run_without_a_rule(
     fl, degree, optimizer, validated, rule
 ):

@@ -105,7 +105,13 @@ library_linear = affine(PIXELS)
 
 
 class Network(NamedTuple):
-    """Parameters of the network: an affine map, relu, and another one."""
+    """Parameters of the network: an affine map, relu, and another one.
+
+    Attributes:
+        hidden: `(units, 784)`.
+        hidden_bias: `(units,)`.
+        output: weights `(units,)` and a bias.
+    """
 
     hidden: Any
     hidden_bias: Any
@@ -119,7 +125,7 @@ def network(units: int) -> fl.Model:
     def init(key: jax.Array) -> Network:
         weight_key, bias_key, last_key = jax.random.split(key, 3)
         bound = PIXELS**-0.5
-        shape = (PIXELS, units)
+        shape = (units, PIXELS)
         return Network(
             jax.random.uniform(weight_key, shape, minval=-bound, maxval=bound),
             jax.random.uniform(bias_key, (units,), minval=-bound, maxval=bound),
@@ -127,8 +133,9 @@ def network(units: int) -> fl.Model:
         )
 
     def apply(params: Network, inputs: jax.Array) -> jax.Array:
-        hidden = jax.nn.relu(inputs @ params.hidden + params.hidden_bias[None, :])
-        return last.apply(params.output, hidden)
+        # With the few units as rows, products on a CPU take half the time.
+        hidden = jax.nn.relu(params.hidden @ inputs.T + params.hidden_bias[:, None])
+        return params.output.weight @ hidden + params.output.bias
 
     return fl.Model(init, apply)
 

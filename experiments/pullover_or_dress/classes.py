@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 __all__ = ["BINS", "CLASSES", "Classes", "by_patches", "reliability", "ten_classes"]
 
 CLASSES, BINS = 10, 10
-LEARNING_RATE, BATCH_SIZE = 1e-3, 128
+LEARNING_RATE = 1e-3
+# It divides 10,000 drawn images and 60,000 photographs: a smaller last batch would be
+# compiled as a step of its own.
+BATCH_SIZE = 125
 
 
 def by_patches(

@@ -161,7 +161,7 @@ def test_the_network_is_that_of_its_formula():
     params = jax.device_get(model.init(jax.random.key(0)))
     assert np.abs(params.hidden).max() <= 1 / 28
     x = np.random.default_rng(0).random((4, 784)).astype(np.float32)
-    hidden = np.maximum(x @ params.hidden + params.hidden_bias, 0)
+    hidden = np.maximum(x @ params.hidden.T + params.hidden_bias, 0)
     expected = hidden @ params.output.weight + params.output.bias
     np.testing.assert_allclose(model.apply(params, x), expected, rtol=1e-5)
 

@@ -267,7 +267,8 @@ def _draw(
     def loss_at(x: jax.Array, y: jax.Array) -> jax.Array:
         return loss(jnp.stack([x, y]), result.readings)
 
-    least, first = (float(loss_at(*map(jnp.asarray, point))) for point in (best, start))
+    ends = np.stack([best, start], dtype=np.float32)
+    least, first = jax.jit(jax.vmap(loss_at))(*ends.T).tolist()
     # Rosenbrock's minimum is 0, which has no logarithm.
     levels = np.geomspace(max(least, 0.05 * first), 20 * first, 7)[1:]
     for axes, (name, path) in zip(panels, result.paths[problem].items(), strict=False):

@@ -196,7 +196,6 @@ def _draw_methods(runs: Mapping[str, Epoch], above: Axes, below: Axes) -> None:
         ylabel="Difference in dL/dw",
         xscale="log",
     )
-    below.ticklabel_format(axis="y", useMathText=True)
 
 
 def _draw_piled_up(

@@ -23,7 +23,7 @@ import numpy as np
 from cycler import cycler
 from matplotlib.contour import ContourSet
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogFormatterSciNotation
+from matplotlib.ticker import LogFormatterSciNotation, ScalarFormatter
 
 from experiments.harness import _plain
 from experiments.harness._compact import compact
@@ -174,10 +174,33 @@ class _Powers(LogFormatterSciNotation):
 _POWER = re.compile(r"\$\\mathdefault\{(-?)(?:([0-9.]+)\\times)?\s*10\^\{(-?\d+)\}\}\$")
 
 
+class _Scaled(ScalarFormatter):
+    """Writes what the labels of an axis leave out as ×10⁻³ +10⁵, not as 1e−3+1e5."""
+
+    def get_offset(self) -> str:
+        """By what all labels are to be multiplied, and what is to be added."""
+        text = super().get_offset().replace("\N{MINUS SIGN}", "-")
+        return _LEFT_OUT.sub(_left_out, text).strip()
+
+
+_LEFT_OUT = re.compile(r"([-+]?)([0-9.]+)e([-+]?\d+)")
+
+
+def _left_out(found: re.Match[str]) -> str:
+    sign, factor, exponent = found.groups()
+    before = f" {sign}" if sign else "×"
+    return _plain.power(before, "" if factor == "1" else factor, int(exponent))
+
+
 def _write_powers_plainly(figure: Figure) -> None:
-    """Replaces matplotlib's own labels of logarithmic axes, and no others."""
+    """Replaces matplotlib's own labels of powers of ten, and no others."""
     for axes in figure.axes:
         for axis in (axes.xaxis, axes.yaxis):
+            major = axis.get_major_formatter()
+            if type(major) is ScalarFormatter:
+                scaled = _Scaled()
+                vars(scaled).update(vars(major))
+                axis.set_major_formatter(scaled)
             if type(axis.get_major_formatter()) is LogFormatterSciNotation:
                 axis.set_major_formatter(_Powers())
             if type(axis.get_minor_formatter()) is LogFormatterSciNotation:

@@ -177,6 +177,33 @@ def test_labels_of_a_narrow_logarithmic_axis_keep_their_factors():
     assert "3\u00d710⁻³" in text
 
 
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ([0.0, 3e-5], "×10⁻⁵"),
+        ([0.0, -3e9], "×10⁹"),
+        ([1000.00001, 1000.00003], "×10⁻⁵ +10³"),
+        ([-123456.0001, -123456.0003], "-1.23456×10⁵"),
+        ([0.0, 3.0], None),
+    ],
+)
+def test_what_labels_leave_out_is_written_with_raised_exponents(values, told):
+    figure = Figure()
+    axes = figure.subplots()
+    axes.plot([0.0, 1.0], values)
+    text = style.svg(figure, prefix="a", label="")
+    assert re.findall(r">([^<>]*×[^<>]*)<", text) == ([] if told is None else [told])
+    assert "1e" not in "".join(re.findall(r">([^<>]*)</text", text))
+
+
+def test_numbers_written_out_stay_so():
+    figure = Figure()
+    axes = figure.subplots()
+    axes.plot([0.0, 1.0], [0.0, 3e7])
+    axes.ticklabel_format(axis="y", style="plain")
+    assert "30000000" in style.svg(figure, prefix="a", label="")
+
+
 def test_an_axis_with_labels_of_its_own_keeps_them():
     figure = Figure()
     axes = figure.subplots()

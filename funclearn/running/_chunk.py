@@ -8,7 +8,9 @@ from jaxtyping import PyTree
 from funclearn.stopping import Rule
 from funclearn.training import Begun, Run, TrainState
 
-__all__ = ["Advancing", "Bad", "Chunk", "Decide", "Part", "Resumed"]
+__all__ = ["Advancing", "Bad", "Chunk", "Decide", "Part", "Resumed", "next_number"]
+
+_GROWTH = 10  # at most, from one to the next
 
 Decide: TypeAlias = Callable[..., tuple[int, ...]]
 """`(*numbers) -> numbers`, the same ones in all processes of a run."""
@@ -98,3 +100,14 @@ class Bad(NamedTuple):
     rows: PyTree
     end: int
     step: int | None = None
+
+
+def next_number(number: int, seconds: float, wanted: float) -> int:
+    """How many epochs of a chunk, or batches of a block, come next.
+
+    Args:
+        number: how many the last one had.
+        seconds: what that one took.
+        wanted: what the next one is to take.
+    """
+    return max(1, min(int(wanted * number / max(seconds, 1e-12)), _GROWTH * number))

@@ -18,7 +18,7 @@ from funclearn._processes import wait_for
 from funclearn._programs import kept
 from funclearn._types import Batch
 from funclearn.data import as_dataset, existing
-from funclearn.running._chunk import Bad, Chunk, Decide, Resumed
+from funclearn.running._chunk import Bad, Chunk, Decide, Resumed, next_number
 from funclearn.running._divergence import found
 from funclearn.stopping import Rule
 from funclearn.training import Run, TrainState, TrainStep, advance, with_goal
@@ -33,7 +33,6 @@ __all__ = [
 ]
 
 _SECONDS = 0.25  # that a chunk is to take, so that a display moves
-_GROWTH = 10  # at most, from one chunk to the next
 _AHEAD = 1.0  # seconds; a longer chunk is not begun before the last one was looked at
 _BYTES = 2**23  # of rows, for which every chunk makes room
 _ROWS = 2**10  # at least, so that runs of few epochs are one program
@@ -190,11 +189,6 @@ def _one_epoch(take: Callable[[], tuple[Any, ...]], settings: Any) -> Any:
     return one
 
 
-def _next_number(number: int, pace: float) -> int:
-    """How many epochs come next, by those of the last chunk and the seconds of one."""
-    return max(1, min(int(_SECONDS / max(pace, 1e-12)), _GROWTH * number))
-
-
 def chunks(
     program: Program,
     state: TrainState,
@@ -215,7 +209,7 @@ def chunks(
     while epochs > 0:
         now, ahead = ahead or begin(state, stop, epochs), None
         if decide is None and epochs > now.number and 0.0 < pace * now.number < _AHEAD:
-            number = _next_number(now.number, pace)
+            number = next_number(now.number, pace * now.number, _SECONDS)
             ahead = begin(now.run.state, now.run.stop, epochs - now.number)
         wait_for(now.run.state.epoch)
         # One that was begun ahead has waited for the one before it.
@@ -223,7 +217,7 @@ def chunks(
         state, stop, ran = now.run.state, now.run.stop, int(now.run.epochs)
         ended, epochs = bool(now.run.reason.code), epochs - ran
         pace = (ready - began) / now.number
-        number = _next_number(now.number, pace)
+        number = next_number(now.number, ready - began, _SECONDS)
         if decide is not None:
             # Another program for all, so it comes before the next chunk, not after.
             (number,) = decide(number)

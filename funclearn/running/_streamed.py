@@ -16,7 +16,7 @@ from funclearn._jaxprs import text_of
 from funclearn._processes import wait_for
 from funclearn._types import Batch
 from funclearn.data import existing
-from funclearn.running._chunk import Bad, Chunk, Decide, Part, Resumed
+from funclearn.running._chunk import Bad, Chunk, Decide, Part, Resumed, next_number
 from funclearn.running._chunks import anywhere, on_device, row_of
 from funclearn.running._divergence import all_finite
 from funclearn.running._source import Block, Source
@@ -35,7 +35,6 @@ from funclearn.training import (
 __all__ = ["Streamed"]
 
 _SECONDS = 0.25  # that a block is to take, and between two looks at the run
-_GROWTH = 10  # at most, of the batches of a block
 
 
 class Streamed:
@@ -207,8 +206,7 @@ class Streamed:
         Returns:
             Whether it is time to look at the run.
         """
-        at_once = int(_SECONDS * number / max(seconds, 1e-12))
-        wanted = max(1, min(at_once, _GROWTH * number))
+        wanted = next_number(number, seconds, _SECONDS)
         self._count += number
         wanted, look = self._agreed(wanted, int(self._clock() - self._seen >= _SECONDS))
         # None are wanted where a run is to end.

@@ -201,7 +201,7 @@ def _write_powers_plainly(figure: Figure) -> None:
                 scaled = _Scaled()
                 vars(scaled).update(vars(major))
                 axis.set_major_formatter(scaled)
-            if type(axis.get_major_formatter()) is LogFormatterSciNotation:
+            elif type(major) is LogFormatterSciNotation:
                 axis.set_major_formatter(_Powers())
             if type(axis.get_minor_formatter()) is LogFormatterSciNotation:
                 axis.set_minor_formatter(_Powers(labelOnlyBase=False))
